@@ -1,0 +1,39 @@
+# Copyright: (c) 2026, the rarus.lms authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What an entry point runs: one operation, the same for its module and for its action plugin in the controller's process."""
+
+from __future__ import annotations
+
+import typing as t
+from dataclasses import dataclass, field
+
+__all__ = ["Context", "Operation"]
+
+
+def _silent(line: str) -> None:
+    """Take a progress line and show it nowhere."""
+
+
+@dataclass(frozen=True)
+class Context:
+    """How an operation is run: check_mode writes nothing; report shows the operator one line at once."""
+
+    check_mode: bool = False
+    report: t.Callable[[str], None] = _silent
+
+
+@dataclass(frozen=True)
+class Operation:
+    """One entry point's work.
+
+    name: the module's name without the collection.
+    argument_spec: options as Ansible takes them; secrets are typed with no_log.
+    run: takes the validated options and the context, returns the task's result ("changed" included), raises LmsError.
+    constraints: required_if, mutually_exclusive and the like, by Ansible's names.
+    """
+
+    name: str
+    argument_spec: t.Mapping[str, t.Any]
+    run: t.Callable[[t.Mapping[str, t.Any], Context], dict[str, t.Any]]
+    constraints: t.Mapping[str, t.Any] = field(default_factory=dict)
