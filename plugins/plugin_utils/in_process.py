@@ -17,7 +17,7 @@ from ansible_collections.rarus.lms.plugins.module_utils._core.operation import C
 __all__ = ["InProcessAction"]
 
 # Callbacks whose output is meant for people; the others (json, junit) have readers that a stray line would break.
-CALLBACKS_FOR_PEOPLE = {"default", "ansible.builtin.default", "awx_display", "minimal", "ansible.posix.debug"}
+CALLBACKS_FOR_PEOPLE = {"rarus.lms.operator", "default", "ansible.builtin.default", "awx_display", "minimal", "ansible.posix.debug"}
 
 
 def secret_values(spec: t.Mapping[str, t.Any], params: t.Mapping[str, t.Any]) -> set[str]:

@@ -1,0 +1,96 @@
+# Copyright: (c) 2026, the rarus.lms authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A screen for operators: what the entry points report, and the reasons of failures; the tasks' own banners only with -v."""
+
+from __future__ import annotations
+
+DOCUMENTATION = """
+name: operator
+type: stdout
+short_description: Only what an operator reads
+version_added: 0.1.0
+author: The rarus.lms authors (@rarus-lms)
+description:
+  - Shows the lines that the entry points of P(rarus.lms#collection) report, differences asked for with C(--diff), and one message a failure.
+  - With C(-v) and more, everything that P(ansible.builtin.default#callback) shows.
+extends_documentation_fragment:
+  - default_callback
+  - result_format_callback
+requirements:
+  - set as stdout in configuration
+"""
+
+import typing as t
+
+from ansible import constants as C
+from ansible.plugins.callback.default import CallbackModule as DefaultCallback
+
+__all__ = ["CallbackModule"]
+
+# What the default callback shows and an operator does not need while all goes well.
+QUIET = (
+    "v2_playbook_on_play_start",
+    "v2_playbook_on_task_start",
+    "v2_playbook_on_handler_task_start",
+    "v2_playbook_on_include",
+    "v2_playbook_on_stats",
+    "v2_runner_on_ok",
+    "v2_runner_on_skipped",
+    "v2_runner_item_on_ok",
+    "v2_runner_item_on_skipped",
+)
+ALREADY_SHOWN = "One or more items failed"
+
+
+def _only_when_verbose(name: str) -> t.Callable[..., None]:
+    """Return a method that shows what the default callback's method of that name shows, with -v only."""
+
+    def method(self: DefaultCallback, *args: t.Any, **kwargs: t.Any) -> None:
+        if self._display.verbosity:
+            getattr(DefaultCallback, name)(self, *args, **kwargs)
+
+    method.__name__ = name
+    return method
+
+
+class CallbackModule(DefaultCallback):
+    """The default callback without its noise."""
+
+    CALLBACK_VERSION = 2.0
+    CALLBACK_TYPE = "stdout"
+    CALLBACK_NAME = "rarus.lms.operator"
+
+    def v2_runner_on_failed(self, result: t.Any, ignore_errors: bool = False) -> None:
+        """Show the message alone; a loop's failed items have shown theirs."""
+        if self._display.verbosity:
+            super().v2_runner_on_failed(result, ignore_errors)
+        elif not ignore_errors:
+            self._show(result)
+
+    def v2_runner_item_on_failed(self, result: t.Any) -> None:
+        """Show one item's message."""
+        if self._display.verbosity:
+            super().v2_runner_item_on_failed(result)
+        else:
+            self._show(result)
+
+    def v2_runner_on_unreachable(self, result: t.Any) -> None:
+        """Show the message alone."""
+        if self._display.verbosity:
+            super().v2_runner_on_unreachable(result)
+        else:
+            self._show(result)
+
+    def _show(self, result: t.Any) -> None:
+        """Show why a task failed: its message, or its name where no_log hides the result."""
+        facts = result._result
+        message = facts.get("msg") or result._task.get_name()
+        if facts.get("censored"):
+            message = f"{result._task.get_name()}: failed; its output is hidden because it may hold secrets"
+        if not facts.get("screen") and message != ALREADY_SHOWN:
+            self._display.display(str(message), color=C.COLOR_ERROR)
+
+
+for _name in QUIET:
+    setattr(CallbackModule, _name, _only_when_verbose(_name))
