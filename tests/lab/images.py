@@ -1,6 +1,3 @@
-# Copyright: (c) 2026, the rarus.lms authors
-# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-# SPDX-License-Identifier: GPL-3.0-or-later
 """The images of the lab, made without any container tool: one layer, one config, one manifest each.
 
     ensure(state, bin, registry_push="http://10.213.1.3:5000", user="lab", password_file=Path(...), report=print)
@@ -13,8 +10,8 @@ pushes what the registry does not hold yet and returns the references:
 writes the archive of the sandbox image ``docker.io/lab/pause:1`` for ``ctr -n k8s.io images import`` and returns its path;
 it needs nothing but Debian's busybox-static, so it can be called before the registry stands.
 
-``bin`` is the folder with the built parts ``lms-backend`` and ``clickhouse-client``. The rest comes from the Debian packages in ``DEBIAN_PACKAGES``.
-An image has the same digest wherever it is made of the same files (no times, no owners), so the digest alone says whether anything must be pushed.
+``bin`` is the folder with the built parts ``lms-backend`` and ``clickhouse-client``; the rest comes from the packages in ``DEBIAN_PACKAGES``.
+An image has the same digest wherever it is made of the same files (no times, no owners), so the digest says whether to push.
 """
 from __future__ import annotations
 
@@ -33,6 +30,8 @@ from functools import cached_property
 from pathlib import Path, PurePosixPath
 from urllib.parse import urljoin
 
+from layout import LabError
+
 DEBIAN_PACKAGES = ("postgresql-client-15", "busybox-static", "bash", "sed", "libc-bin")
 REGISTRY = "registry.example"
 SANDBOX = "docker.io/lab/pause:1"
@@ -43,10 +42,6 @@ REQUEST_TIMEOUT = 60  # seconds
 CONFIG_TYPE = "application/vnd.oci.image.config.v1+json"
 LAYER_TYPE = "application/vnd.oci.image.layer.v1.tar"
 MANIFEST_TYPE = "application/vnd.oci.image.manifest.v1+json"
-
-
-class ImageError(RuntimeError):
-    """An image cannot be made or pushed; the message is one sentence that says what to do."""
 
 
 def digest_of(content: bytes) -> str:
@@ -91,7 +86,7 @@ class RootFolder:
         try:
             self._add(path, tarfile.REGTYPE, 0o755, content=source.read_bytes())
         except OSError as error:
-            raise ImageError(
+            raise LabError(
                 f"{source} cannot be read ({error.strerror}): build the lab's parts, or install {', '.join(DEBIAN_PACKAGES)}"
             ) from error
         for library in libraries_of(source):
@@ -100,10 +95,10 @@ class RootFolder:
 
     def shell(self) -> None:
         """Add bash and sed, and busybox for every other command of a shell script."""
-        self.program(Path("/usr/bin/busybox"), "usr/bin/busybox")
         listed = subprocess.run(["/usr/bin/busybox", "--list"], capture_output=True, text=True, check=True)
         for applet in listed.stdout.split():
             self.link(f"usr/bin/{applet}", "busybox")
+        self.program(Path("/usr/bin/busybox"), "usr/bin/busybox")  # after its own list, which names it too
         self.program(Path("/usr/bin/bash"), "usr/bin/bash")
         self.program(Path("/usr/bin/sed"), "usr/bin/sed")
 
@@ -121,7 +116,7 @@ def libraries_of(program: Path) -> list[str]:
     """Absolute paths of the shared libraries and the loader of a program; none for a static one."""
     listed = subprocess.run(["ldd", str(program)], capture_output=True, text=True, check=False)
     if "not found" in listed.stdout:
-        raise ImageError(f"{program} lacks a shared library on this machine: {listed.stdout.strip()}")
+        raise LabError(f"{program} lacks a shared library on this machine: {listed.stdout.strip()}")
     return sorted(set(re.findall(r"(?:=> |^\s*)(/\S+) \(0x", listed.stdout, re.MULTILINE)))
 
 
@@ -141,8 +136,8 @@ class Image:
 
     @cached_property
     def config(self) -> bytes:
-        env = {"PATH": "/usr/local/bin:/usr/bin:/bin", **self.env}
-        run = {"User": str(USER), "Env": [f"{name}={value}" for name, value in sorted(env.items())], "Cmd": list(self.command), "WorkingDir": "/"}
+        env = sorted({"PATH": "/usr/local/bin:/usr/bin:/bin", **self.env}.items())
+        run = {"User": str(USER), "Env": [f"{name}={value}" for name, value in env], "Cmd": list(self.command), "WorkingDir": "/"}
         rootfs = {"type": "layers", "diff_ids": [digest_of(self.layer)]}
         return compact({"architecture": "amd64", "os": "linux", "config": run, "rootfs": rootfs})
 
@@ -151,9 +146,8 @@ class Image:
         def part(kind: str, content: bytes) -> dict[str, str | int]:
             return {"mediaType": kind, "digest": digest_of(content), "size": len(content)}
 
-        return compact({
-            "schemaVersion": 2, "mediaType": MANIFEST_TYPE, "config": part(CONFIG_TYPE, self.config), "layers": [part(LAYER_TYPE, self.layer)],
-        })
+        parts = {"config": part(CONFIG_TYPE, self.config), "layers": [part(LAYER_TYPE, self.layer)]}
+        return compact({"schemaVersion": 2, "mediaType": MANIFEST_TYPE, **parts})
 
 
 class Registry:
@@ -175,9 +169,9 @@ class Registry:
         except urllib.error.HTTPError as error:
             if error.code == 404:
                 return None
-            raise ImageError(f"the registry answered {error.code} ({error.reason}) to {method} {url}") from error
+            raise LabError(f"the registry answered {error.code} ({error.reason}) to {method} {url}") from error
         except OSError as error:
-            raise ImageError(f"the registry at {self.url} cannot be reached: {error}") from error
+            raise LabError(f"the registry at {self.url} cannot be reached: {error}") from error
 
     def holds(self, image: Image) -> bool:
         """Whether the image's tag stands for exactly this image."""
@@ -188,7 +182,7 @@ class Registry:
         for blob in (image.layer, image.config):
             self._upload(image.repository, blob)
         if self._ask("PUT", f"v2/{image.repository}/manifests/{image.tag}", body=image.manifest, kind=MANIFEST_TYPE) is None:
-            raise ImageError(f"the registry at {self.url} has no place for {image.reference}")
+            raise LabError(f"the registry at {self.url} has no place for {image.reference}")
 
     def _upload(self, repository: str, blob: bytes) -> None:
         digest = digest_of(blob)
@@ -196,7 +190,7 @@ class Registry:
             return
         begun = self._ask("POST", f"v2/{repository}/blobs/uploads/", body=b"")
         if begun is None or "location" not in begun:
-            raise ImageError(f"the registry at {self.url} does not take uploads for {repository}")
+            raise LabError(f"the registry at {self.url} does not take uploads for {repository}")
         place = begun["location"]
         self._ask("PUT", f"{place}{'&' if '?' in place else '?'}digest={digest}", body=blob)
 
@@ -232,7 +226,7 @@ def clickhouse_client_image(bin: Path) -> Image:
 def ensure(
     state: Path, bin: Path, *, registry_push: str, user: str, password_file: Path, report: Callable[[str], None],
 ) -> dict[str, str]:
-    """Push the images that the registry lacks and write the sandbox image's archive; return each image's reference by its key in lab.json."""
+    """Push the images that the registry lacks and write the sandbox image's archive; return the references by their keys in lab.json."""
     registry = Registry(registry_push, user, password_file)
     images = {**backend_images(bin), "postgres_client": postgres_client_image(), "clickhouse_client": clickhouse_client_image(bin)}
     for image in images.values():
