@@ -1,0 +1,128 @@
+# Copyright: (c) 2026, the rarus.lms authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The names, labels and annotations that the collection's objects bear (spec, section 6 and 10)."""
+
+from __future__ import annotations
+
+import typing as t
+
+from .client_id import ClientId
+
+__all__ = [
+    "APP_LABEL",
+    "CHECKSUM",
+    "CLIENT_LABEL",
+    "FIELD_MANAGER",
+    "FINGERPRINT",
+    "HASH",
+    "MADE",
+    "MANAGED_BY",
+    "MANAGER",
+    "WRITE",
+    "app_label",
+    "clickhouse_job_base",
+    "config_name",
+    "credentials_secret_name",
+    "database_name",
+    "deployment_name",
+    "ingress_name",
+    "is_ours",
+    "labels",
+    "postgres_job_base",
+    "record_name",
+    "route_name",
+    "rsa_secret_name",
+    "selector",
+    "service_name",
+]
+
+MANAGER = "rarus.lms"
+FIELD_MANAGER = MANAGER
+
+MANAGED_BY = "app.kubernetes.io/managed-by"
+CLIENT_LABEL = "rarus.lms/client"
+APP_LABEL = "app"
+
+HASH = "rarus.lms/hash"
+CHECKSUM = "rarus.lms/checksum"
+FINGERPRINT = "rarus.lms/fingerprint"
+MADE = "rarus.lms/made"
+WRITE = "rarus.lms/write"
+
+
+def labels(client: ClientId) -> dict[str, str]:
+    """Return the labels that say that an object is the collection's and this client's."""
+    return {MANAGED_BY: MANAGER, CLIENT_LABEL: client.id}
+
+
+def selector(client: ClientId | None = None) -> str:
+    """Return the label selector of all objects of the collection, or of one client's."""
+    ours = f"{MANAGED_BY}={MANAGER}"
+    return ours if client is None else f"{ours},{CLIENT_LABEL}={client.id}"
+
+
+def is_ours(obj: t.Mapping[str, t.Any], client: ClientId) -> bool:
+    """Return whether an object's labels say that it is the collection's and this client's."""
+    found = (obj.get("metadata") or {}).get("labels") or {}
+    return all(found.get(key) == value for key, value in labels(client).items())
+
+
+def app_label(client: ClientId) -> str:
+    """Return the value of the label `app`, by which the Service and the Deployment select pods: `C42-lms`."""
+    return f"{client.id}-lms"
+
+
+def record_name(client: ClientId) -> str:
+    """Return the name of the ConfigMap that is the client's record: `lms-client-c42`."""
+    return f"lms-client-{client.name}"
+
+
+def credentials_secret_name(client: ClientId) -> str:
+    """Return the name of the Secret with seed, logins and passwords: `lms-credentials-c42`."""
+    return f"lms-credentials-{client.name}"
+
+
+def rsa_secret_name(client: ClientId) -> str:
+    """Return the name of the Secret with the private key: `rsa-secret-c42`."""
+    return f"rsa-secret-{client.name}"
+
+
+def config_name(client: ClientId) -> str:
+    """Return the name of the ConfigMap with the environment variables: `lms-config-c42`."""
+    return f"lms-config-{client.name}"
+
+
+def service_name(client: ClientId) -> str:
+    """Return the name of the Service: `lms-service-c42`."""
+    return f"lms-service-{client.name}"
+
+
+def deployment_name(client: ClientId) -> str:
+    """Return the name of the Deployment: `lms-deployment-c42`."""
+    return f"lms-deployment-{client.name}"
+
+
+def ingress_name(client: ClientId) -> str:
+    """Return the name of the Ingress: `client-lms-ingress-c42`."""
+    return f"client-lms-ingress-{client.name}"
+
+
+def route_name(client: ClientId) -> str:
+    """Return the name of the HTTPRoute, the Gateway API's form of the Ingress: `client-lms-route-c42`."""
+    return f"client-lms-route-{client.name}"
+
+
+def postgres_job_base(client: ClientId) -> str:
+    """Return what the PostgreSQL Job's name begins with, before the hash of its content: `postgres-setup-c42`."""
+    return f"postgres-setup-{client.name}"
+
+
+def clickhouse_job_base(client: ClientId) -> str:
+    """Return what the ClickHouse Job's name begins with, before the hash of its content: `clickhouse-setup-c42`."""
+    return f"clickhouse-setup-{client.name}"
+
+
+def database_name(client: ClientId, prefix: str = "") -> str:
+    """Return the name of the client's database and of its owner's role, in PostgreSQL and ClickHouse alike: `c42`."""
+    return f"{prefix}{client.name}"
