@@ -1,0 +1,137 @@
+"""PostgreSQL, one server a major, and the ClickHouse stand-in: components, roles and passwords.
+
+Every server is reached by password alone (no trust, no peer), and logs what it is told to define, so that tests can prove that no password is told.
+"""
+from __future__ import annotations
+
+import shutil
+import subprocess
+from pathlib import Path
+
+import commands
+from layout import DEBIAN_MAJOR, Lab, LabError
+from processes import SYSTEM_PATH, Component, Part, Step
+
+DEBIAN_PROGRAMS = Path(f"/usr/lib/postgresql/{DEBIAN_MAJOR}/bin")
+OWNER = "postgres"
+SUPERUSER = "postgres"
+CREATEROLE = "lms_admin"
+CLICKHOUSE_PORT = 9000
+CLICKHOUSE_SECRET = "clickhouse-admin"
+SETTINGS = {
+    "max_connections": "300",
+    "shared_buffers": "32MB",
+    "password_encryption": "scram-sha-256",
+    "log_statement": "ddl",
+    "log_connections": "on",
+    "log_line_prefix": "%m [%p] %u@%d ",
+    "fsync": "off",
+    "full_page_writes": "off",
+    "max_wal_size": "256MB",
+}
+HBA = "local all all scram-sha-256\nhost all all 0.0.0.0/0 scram-sha-256\n"
+
+
+def parts(lab: Lab) -> list[Part]:
+    found: list[Part] = []
+    for major in lab.majors:
+        server = _postgres(lab, major)
+        found += [server, Step(f"roles of {server.name}", lambda major=major: _make_roles(lab, major), needs=[server.name])]
+    return found
+
+
+def programs(lab: Lab, major: str) -> Path:
+    """The folder of a major's server programs: Debian's for its own major, else the part that was unpacked into the cache."""
+    return DEBIAN_PROGRAMS if major == DEBIAN_MAJOR else lab.bin / f"postgres-{major}" / "bin"
+
+
+def superuser_secret(major: str) -> str:
+    return f"postgres-{major}-superuser"
+
+
+def createrole_secret(major: str) -> str:
+    return f"postgres-{major}-createrole"
+
+
+def secret_names(lab: Lab) -> list[str]:
+    """Names of the passwords that must exist before the databases start."""
+    return [name(major) for major in lab.majors for name in (superuser_secret, createrole_secret)] + [CLICKHOUSE_SECRET]
+
+
+def describe_postgres(lab: Lab, major: str) -> dict[str, object]:
+    """The entry of one major in lab.json."""
+    def login(user: str, secret: str) -> dict[str, str]:
+        return {"user": user, "password_file": str(lab.secret_file(secret))}
+
+    return {
+        "host": "postgres.lms-dev.example" if major == DEBIAN_MAJOR else f"postgres-{major}.example",
+        "port": 5432,
+        "superuser": login(SUPERUSER, superuser_secret(major)),
+        "createrole": login(CREATEROLE, createrole_secret(major)),
+        "log": str(lab.log(f"postgres-{major}")),
+    }
+
+
+def describe_clickhouse(lab: Lab) -> dict[str, object]:
+    """The entry of ClickHouse in lab.json."""
+    admin = {"user": "default", "password_file": str(lab.secret_file(CLICKHOUSE_SECRET))}
+    return {"host": "clickhouse.lms-dev.example", "port": CLICKHOUSE_PORT, "admin": admin, "log": str(lab.log("clickhouse"))}
+
+
+# --- PostgreSQL --------------------------------------------------------------------------------------------------------------------------
+
+def _postgres(lab: Lab, major: str) -> Component:
+    data = lab.path("postgres", major)
+    settings = {**SETTINGS, "listen_addresses": lab.postgres(major), "unix_socket_directories": ""}
+    return Component(
+        f"postgres-{major}",
+        [str(programs(lab, major) / "postgres"), "-D", str(data), *(word for key, value in settings.items() for word in ("-c", f"{key}={value}"))],
+        lambda: _psql(lab, major, "SELECT 1").returncode == 0,
+        prepare=lambda: _init(lab, major),
+        user=OWNER,
+    )
+
+
+def _init(lab: Lab, major: str) -> None:
+    """Make the data folder, unless a start before this one did; half a folder is made again."""
+    data = lab.path("postgres", major)
+    if (data / "pg_hba.conf.done").exists():
+        return
+    shutil.rmtree(data, ignore_errors=True)
+    data.mkdir(parents=True)
+    shutil.chown(data, OWNER, OWNER)
+    data.chmod(0o700)
+    password = data.with_suffix(".password")
+    password.touch(mode=0o600)
+    shutil.chown(password, OWNER, OWNER)
+    password.write_text(lab.secret(superuser_secret(major)))
+    argv = [
+        "setpriv", f"--reuid={OWNER}", f"--regid={OWNER}", "--init-groups", "--", str(programs(lab, major) / "initdb"), f"--pgdata={data}",
+        f"--username={SUPERUSER}", f"--pwfile={password}", "--auth=scram-sha-256", "--encoding=UTF8", "--locale=C.UTF-8", "--no-sync",
+    ]
+    commands.run(argv, f"initdb of PostgreSQL {major} failed (its user {OWNER} must be able to enter {lab.state})")
+    password.unlink()
+    (data / "pg_hba.conf").write_text(HBA)
+    (data / "pg_hba.conf.done").touch()
+
+
+def _psql(lab: Lab, major: str, statements: str) -> subprocess.CompletedProcess[str]:
+    """Run statements as the superuser; the password goes by the environment of this one process."""
+    argv = [
+        str(DEBIAN_PROGRAMS / "psql"), "--no-psqlrc", "--quiet", "--set=ON_ERROR_STOP=1", "--host", lab.postgres(major), "--username", SUPERUSER,
+        "--dbname", "postgres", "--file", "-",
+    ]
+    env = {"PGPASSWORD": lab.secret(superuser_secret(major)), "PGCONNECT_TIMEOUT": "2", "PATH": SYSTEM_PATH}
+    return commands.attempt(argv, text=statements, env=env)
+
+
+def _make_roles(lab: Lab, major: str) -> None:
+    """The administrator who has only CREATEROLE and CREATEDB."""
+    secret = lab.secret(createrole_secret(major))
+    statements = f"""SET log_statement = 'none';
+SELECT 'CREATE ROLE {CREATEROLE}' WHERE NOT EXISTS (SELECT FROM pg_roles WHERE rolname = '{CREATEROLE}') \\gexec
+ALTER ROLE {CREATEROLE} LOGIN CREATEROLE CREATEDB NOSUPERUSER PASSWORD '{secret}';
+"""
+    done = _psql(lab, major, statements)
+    if done.returncode:
+        raise LabError(f"the role {CREATEROLE} could not be made in PostgreSQL {major}: {done.stderr.strip()}")

@@ -1,0 +1,135 @@
+"""What one lab is: its name, its number, and where each of its files, addresses and names lies."""
+from __future__ import annotations
+
+import os
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+NAME = re.compile(r"[a-z]([a-z0-9-]{0,18}[a-z0-9])?")
+NODE = "lms-node"
+API_PATH = "/k8s/clusters/c-lab"
+CATALOGUES = ("lms-dev", "lms-prod")
+SERVICES = "10.216.0.0/16"
+FIRST_SERVICE = "10.216.0.1"
+DNS_SERVICE = "10.216.0.10"
+DEBIAN_MAJOR = "15"
+CONTAINERD_SOCKET = "/run/containerd/containerd.sock"  # in the lab's own /run
+
+
+class LabError(RuntimeError):
+    """Something the reader can mend; the text is one sentence, followed by a log's last lines where a component failed."""
+
+
+def state_root() -> Path:
+    """The folder of all labs of this machine (RARUS_LMS_STATE)."""
+    return Path(os.environ.get("RARUS_LMS_STATE") or "/var/lib/rarus-lms").absolute()
+
+
+def cache_root() -> Path:
+    """The folder of everything that is built once (RARUS_LMS_CACHE)."""
+    return Path(os.environ.get("RARUS_LMS_CACHE") or Path.home() / ".cache/rarus-lms").absolute()
+
+
+def state_of(name: str) -> Path:
+    """The folder of the lab `name`; raises LabError if that is no name for a lab."""
+    if not NAME.fullmatch(name):
+        raise LabError(f"--name: {name!r} is no name for a lab; expected 1 to 20 of a-z, 0-9 and -, beginning with a letter.")
+    return state_root() / "labs" / name
+
+
+@dataclass(frozen=True)
+class Lab:
+    """One lab. `index` (1 to 250) is free on this machine when the lab starts, and names everything that the kernel shares."""
+
+    name: str
+    index: int
+    state: Path
+    bin: Path
+    majors: tuple[str, ...] = (DEBIAN_MAJOR,)
+    pretended_nodes: int = 0
+
+    @property
+    def tag(self) -> str:
+        """Name of the lab's interface on the host and of its cgroups."""
+        return f"lms{self.index}"
+
+    def path(self, *parts: str) -> Path:
+        return self.state.joinpath(*parts)
+
+    def log(self, component: str) -> Path:
+        return self.path("logs", f"{component}.log")
+
+    def secret_file(self, name: str) -> Path:
+        return self.path("secrets", name)
+
+    def secret(self, name: str) -> str:
+        return self.secret_file(name).read_text().strip()
+
+    def address(self, host: int) -> str:
+        return f"10.213.{self.index}.{host}"
+
+    @property
+    def host_address(self) -> str:
+        """The host's end of the wire."""
+        return self.address(1)
+
+    @property
+    def node(self) -> str:
+        return self.address(2)
+
+    @property
+    def proxy(self) -> str:
+        """rancher.example and registry.example by TLS."""
+        return self.address(3)
+
+    @property
+    def ingress(self) -> str:
+        return self.address(4)
+
+    @property
+    def clickhouse(self) -> str:
+        return self.address(5)
+
+    @property
+    def silent(self) -> str:
+        """An address that swallows every packet, for tests of time-outs."""
+        return self.address(250)
+
+    def postgres(self, major: str) -> str:
+        return self.address(100 + int(major))
+
+    @property
+    def pods(self) -> str:
+        return f"10.214.{self.index}.0/24"
+
+    @property
+    def api(self) -> str:
+        """The API server without the proxy."""
+        return f"https://{self.node}:6443"
+
+    @property
+    def kubeconfig(self) -> Path:
+        return self.path("pki", "admin.kubeconfig")
+
+    @property
+    def ca_file(self) -> Path:
+        return self.path("pki", "ca.crt")
+
+    @property
+    def addresses(self) -> list[str]:
+        """Every address of the lab's end of the wire; all majors, so that one can be added later."""
+        hosts = [self.node, self.proxy, self.ingress, self.clickhouse, self.silent]
+        return hosts + [self.postgres(str(major)) for major in range(13, 31)]
+
+    @property
+    def names(self) -> dict[str, str]:
+        """Host name to address: what resolves under `exec`, on the node and in pods alike."""
+        names = {"rancher.example": self.proxy, "registry.example": self.proxy, "silent.example": self.silent}
+        for catalogue in CATALOGUES:
+            names[f"backend.{catalogue}.example"] = self.ingress
+            names[f"clickhouse.{catalogue}.example"] = self.clickhouse
+            names[f"postgres.{catalogue}.example"] = self.postgres(DEBIAN_MAJOR)
+        for major in range(13, 31):
+            names[f"postgres-{major}.example"] = self.postgres(str(major))
+        return names

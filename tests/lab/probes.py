@@ -1,0 +1,53 @@
+"""Small questions to what is starting: does it answer yet?"""
+from __future__ import annotations
+
+import http.client
+import socket
+import ssl
+from pathlib import Path
+from urllib.parse import urlsplit
+
+PATIENCE_SECONDS = 2.0
+
+
+def answers(url: str, *, status: int = 200, ca_file: Path | None = None, address: str | None = None) -> bool:
+    """Whether GET `url` gets `status`. Without `ca_file` the server's certificate is not judged; `address` stands in for the host's name."""
+    parts = urlsplit(url)
+    host = parts.hostname or ""
+    try:
+        with socket.create_connection((address or host, parts.port or (443 if parts.scheme == "https" else 80)), PATIENCE_SECONDS) as plain:
+            connection = http.client.HTTPConnection(host, timeout=PATIENCE_SECONDS)
+            connection.sock = _context(ca_file).wrap_socket(plain, server_hostname=host) if parts.scheme == "https" else plain
+            connection.request("GET", parts.path or "/")
+            return connection.getresponse().status == status
+    except (OSError, http.client.HTTPException):
+        return False
+
+
+def _context(ca_file: Path | None) -> ssl.SSLContext:
+    if ca_file:
+        return ssl.create_default_context(cafile=str(ca_file))
+    context = ssl.create_default_context()
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    return context
+
+
+def accepts(address: str, port: int) -> bool:
+    """Whether something listens on the address and port."""
+    try:
+        with socket.create_connection((address, port), PATIENCE_SECONDS):
+            return True
+    except OSError:
+        return False
+
+
+def listens(path: Path) -> bool:
+    """Whether something listens on the unix socket."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as client:
+        client.settimeout(PATIENCE_SECONDS)
+        try:
+            client.connect(str(path))
+            return True
+        except OSError:
+            return False
