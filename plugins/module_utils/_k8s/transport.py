@@ -1,0 +1,111 @@
+# Copyright: (c) 2026, the rarus.lms authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""One request and its answer, repeated in bounded time where that is safe."""
+
+from __future__ import annotations
+
+import json
+import random
+import time
+import typing as t
+from http import HTTPStatus
+from urllib.parse import urlencode
+
+from .._core.deps import URLLIB3
+from .faults import Answer, Target, fault_of, network_errors, unreachable
+
+__all__ = ["Transport"]
+
+CONNECT_SECONDS = 10.0
+READ_SECONDS = 30.0
+REPEAT_SECONDS = 12.0
+FIRST_PAUSE_SECONDS = 0.2
+LONGEST_PAUSE_SECONDS = 3.0
+JITTER = random.SystemRandom()
+
+BUSY = {HTTPStatus.BAD_GATEWAY, HTTPStatus.SERVICE_UNAVAILABLE, HTTPStatus.GATEWAY_TIMEOUT}
+# Faults after which a request certainly did not arrive, and faults after which it may have.
+NEVER_SENT = {"refused"}
+MAY_HAVE_ARRIVED = {"broken"}
+
+
+class Transport:
+    """A pool of connections to one API.
+
+    calls: requests sent so far, repetitions included.
+    """
+
+    def __init__(self, target: Target, pool: t.Any, headers: t.Callable[[], dict[str, str]]) -> None:
+        self.target = target
+        self.calls = 0
+        self._pool = pool
+        self._headers = headers
+
+    def exchange(
+        self,
+        method: str,
+        path: str,
+        *,
+        action: str,
+        query: t.Mapping[str, t.Any] | None = None,
+        body: t.Any = None,
+        accept: str = "application/json",
+        repeatable: bool = True,
+    ) -> Answer:
+        """Return the API's answer, whatever its status; action names the request in messages ("reading Secret x/y").
+
+        A request that certainly was not carried out (429, connection refused) is repeated; one that may have been (502, 503, 504,
+        a broken connection) only where it is repeatable. Raises ApiError when there is no answer.
+        """
+        url = f"{self.target.root}{path}" + (f"?{urlencode(query)}" if query else "")
+        content = None if body is None else json.dumps(body).encode()
+        started = time.monotonic()
+        pause = FIRST_PAUSE_SECONDS
+        attempts = 0
+        while True:
+            attempts += 1
+            try:
+                answer = self._once(method, url, content, accept, attempts)
+            except network_errors() as error:
+                if not self._again(fault_of(error) in (NEVER_SENT | MAY_HAVE_ARRIVED if repeatable else NEVER_SENT), started, pause):
+                    raise unreachable(error, self.target, action) from None
+                wait = pause
+            else:
+                wait = max(_retry_after(answer), pause)
+                if not self._again(answer.status == HTTPStatus.TOO_MANY_REQUESTS or (repeatable and answer.status in BUSY), started, wait):
+                    return answer
+            time.sleep(wait * JITTER.uniform(0.5, 1.0))
+            pause = min(pause * 2, LONGEST_PAUSE_SECONDS)
+
+    def _once(self, method: str, url: str, content: bytes | None, accept: str, attempt: int) -> Answer:
+        """Send one request, follow no redirection, and read its answer."""
+        self.calls += 1
+        headers = {"Accept": accept, "User-Agent": "rarus.lms", **self._headers()}
+        if content is not None:
+            headers["Content-Type"] = "application/json"
+        timeout = URLLIB3.part("util").Timeout(connect=CONNECT_SECONDS, read=READ_SECONDS)
+        response = self._pool.request(method, url, body=content, headers=headers, timeout=timeout, retries=False, redirect=False)
+        text = response.data.decode("utf-8", errors="replace")
+        return Answer(status=response.status, headers=response.headers, body=_parsed(text), text=text, attempts=attempt)
+
+    @staticmethod
+    def _again(worth_it: bool, started: float, wait: float) -> bool:
+        """Return whether to repeat: it is worth it, and there is time for it."""
+        return worth_it and time.monotonic() + wait - started <= REPEAT_SECONDS
+
+
+def _parsed(text: str) -> t.Any:
+    """Return a JSON object as a dictionary, everything else as text."""
+    if not text.lstrip().startswith("{"):
+        return text
+    try:
+        return json.loads(text)
+    except ValueError:
+        return text
+
+
+def _retry_after(answer: Answer) -> float:
+    """Return the seconds that an answer asks to wait, 0 where it says none in that form."""
+    value = str(answer.headers.get("Retry-After", ""))
+    return float(value) if value.isascii() and value.isdigit() else 0.0
