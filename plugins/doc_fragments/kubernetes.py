@@ -61,7 +61,7 @@ options:
   proxy:
     description:
       - URL of an HTTP proxy on the way to the API.
-      - Falls back to the environment variable E(K8S_AUTH_PROXY), then to those that the Python library C(kubernetes) reads, such as E(HTTPS_PROXY).
+      - Falls back to the environment variable E(K8S_AUTH_PROXY), then to E(HTTPS_PROXY) and its like.
     type: str
 requirements:
   - kubernetes >= 24.2.0, but not 36.0.0 or 36.0.1 (they do not send the token)
