@@ -10,7 +10,7 @@ pushes what the registry does not hold yet and returns the references:
 writes the archive of the sandbox image ``docker.io/lab/pause:1`` for ``ctr -n k8s.io images import`` and returns its path;
 it needs nothing but Debian's busybox-static, so it can be called before the registry stands.
 
-``bin`` is the folder with the built parts ``lms-backend`` and ``clickhouse-client``; the rest comes from the packages in ``DEBIAN_PACKAGES``.
+``bin`` is the folder with the built parts ``lms-backend`` and ``clickhouse-client``; the rest comes from ``DEBIAN_PACKAGES``.
 An image has the same digest wherever it is made of the same files (no times, no owners), so the digest says whether to push.
 """
 from __future__ import annotations
