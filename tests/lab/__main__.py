@@ -9,7 +9,7 @@ import secrets
 import shutil
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -26,7 +26,7 @@ import packages
 import pki
 import processes
 import publish
-from layout import API_PATH, CATALOGUES, DEBIAN_MAJOR, Lab, LabError, state_of
+from layout import API_PATH, CATALOGUES, DEBIAN_MAJOR, MAJORS, Lab, LabError, state_of
 from processes import Component, Part
 
 LOG_LINES = 60
@@ -91,6 +91,7 @@ def up(name: str, majors: list[str], pretended_nodes: int) -> None:
         wanted = sorted({DEBIAN_MAJOR, *majors, *(known.majors if known and alive else ())})
         nodes = max(pretended_nodes, known.pretended_nodes if known and alive else 0)
         packages.ensure(report=report)
+        databases.ensure_engine(report)
         bin_folder = build.ensure(needed_parts(wanted, nodes), report=report)
         lab = known if known and alive else begin(name, bin_folder)
         lab = replace(lab, bin=bin_folder, majors=tuple(wanted), pretended_nodes=nodes)
@@ -135,18 +136,18 @@ def start(lab: Lab) -> None:
     write_whole(lab.path("lab.json"), describe(lab, references))
 
 
-def parts_of(lab: Lab, push_images: Any = processes.nothing) -> list[Part]:
+def parts_of(lab: Lab, push_images: Callable[[], None] = processes.nothing) -> list[Part]:
     return [*databases.parts(lab), *cluster.parts(lab), *publish.parts(lab, push_images)]
 
 
 def make_secrets(lab: Lab) -> None:
-    """Make the passwords that do not exist yet, each in a file of mode 0600."""
+    """Make the passwords that do not exist yet, each in a file of mode 0600, without a newline."""
     lab.path("secrets").mkdir(mode=0o700, exist_ok=True)
     for name in [*databases.secret_names(lab), publish.REGISTRY_SECRET]:
         file = lab.secret_file(name)
         if not file.exists():
             file.touch(mode=0o600)
-            file.write_text(secrets.token_urlsafe(24) + "\n")
+            file.write_text(secrets.token_urlsafe(24))
 
 
 def describe(lab: Lab, references: dict[str, str]) -> dict[str, Any]:
@@ -228,9 +229,10 @@ def execute(name: str, command: list[str]) -> None:
     lab = running(name)
     if not command:
         raise LabError("exec: no command given; write it behind two dashes: `exec -- kubectl get pods`.")
-    env = {**os.environ, "PATH": f"{lab.bin}:{os.environ['PATH']}", "KUBECONFIG": str(lab.kubeconfig), "LAB_STATE": str(lab.path("lab.json"))}
+    added = {"PATH": f"{lab.bin}:{os.environ['PATH']}", "KUBECONFIG": str(lab.kubeconfig), "LAB_STATE": str(lab.path("lab.json"))}
     bound = 'mount --bind "$0" /etc/hosts && exec "$@"'
-    os.execvpe("unshare", ["unshare", "--mount", "--propagation=private", "--", "sh", "-c", bound, str(lab.path("hosts")), *command], env)
+    argv = ["unshare", "--mount", "--propagation=private", "--", "sh", "-c", bound, str(lab.path("hosts")), *command]
+    os.execvpe(argv[0], argv, {**os.environ, **added})
 
 
 def logs(name: str, component: str) -> None:
@@ -251,8 +253,8 @@ def logs(name: str, component: str) -> None:
 
 def majors_of(text: str) -> list[str]:
     majors = text.split(",")
-    if not all(major.isdigit() and 13 <= int(major) <= 30 for major in majors):
-        raise argparse.ArgumentTypeError(f"{text!r} is no list of PostgreSQL majors; expected such as 13,16,18")
+    if not set(majors) <= set(MAJORS):
+        raise argparse.ArgumentTypeError(f"{text!r} is no list of PostgreSQL majors; expected some of {','.join(MAJORS)}")
     return majors
 
 
@@ -260,8 +262,12 @@ def arguments(argv: list[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python3 tests/lab", description=__doc__)
     verbs = parser.add_subparsers(dest="verb", required=True, metavar="VERB")
     about = {
-        "up": "start the lab, or what is missing of it", "down": "end it and take everything away", "status": "one line a component",
-        "exec": "run a command with the lab's names", "logs": "the last lines of a component", "build": "build parts into the cache and stop",
+        "up": "start the lab, or what is missing of it",
+        "down": "end it and take everything away",
+        "status": "one line a component",
+        "exec": "run a command with the lab's names",
+        "logs": "the last lines of a component",
+        "build": "build parts into the cache and stop",
     }
     sub = {verb: verbs.add_parser(verb, help=text) for verb, text in about.items()}
     for verb, one in sub.items():
@@ -300,6 +306,9 @@ def main() -> int:
     except LabError as error:
         print(f"lab: {error}", file=sys.stderr)
         return 1
+    except KeyboardInterrupt:
+        print("lab: interrupted; `up` goes on from here, `down` takes away what stands.", file=sys.stderr)
+        return 130
 
 
 if __name__ == "__main__":

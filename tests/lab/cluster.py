@@ -17,6 +17,7 @@ MANIFESTS = Path(__file__).parent / "manifests"
 ROLLOUT_SECONDS = 120
 RUNS_PODS = ("node ready", "kube-proxy", "scheduler", "controller-manager")
 DEPLOYMENTS = (("kube-system", "coredns"), ("traefik", "traefik"))  # what the cluster runs in pods
+DISK_SIGNALS = ("nodefs.available", "nodefs.inodesFree", "imagefs.available", "imagefs.inodesFree")  # a full disk is not the lab's to judge
 CNI_PROGRAMS = "/usr/lib/cni"
 
 
@@ -104,7 +105,7 @@ def _control_plane(lab: Lab) -> list[Part]:
             lambda: healthy(10259),
             needs=["kube-apiserver"],
         ),
-        Step("system objects", lambda: _apply_system(lab), needs=["kube-apiserver"]),
+        Step("system objects", lambda: _apply_system(lab), needs=["kube-apiserver"], once=True),
     ]
 
 
@@ -141,7 +142,7 @@ def _node(lab: Lab) -> list[Part]:
             lambda: "Server:" in _ctr(lab, "version"),
             prepare=lambda: _write_containerd(lab),
         ),
-        Step("sandbox image", lambda: _import_sandbox(lab), needs=["containerd"]),
+        Step("sandbox image", lambda: _import_sandbox(lab), needs=["containerd"], once=True),
         Component(
             "kubelet",
             [
@@ -162,7 +163,7 @@ def _node(lab: Lab) -> list[Part]:
         ),
         Component(
             "netpol",
-            ["netpol", f"--kubeconfig={pki}/netpol.kubeconfig", f"--node={NODE}"],
+            ["netpol", f"--kubeconfig={pki}/netpol.kubeconfig", f"--node-name={NODE}", f"--service-cidr={SERVICES}"],
             lambda: True,
             needs=["system objects", "node ready"],
         ),
@@ -250,7 +251,7 @@ def _write_kubelet(lab: Lab) -> None:
         "maxPods": 220,
         "imageGCHighThresholdPercent": 100,
         "imageGCLowThresholdPercent": 99,
-        "evictionHard": {"memory.available": "100Mi", "nodefs.available": "0%", "nodefs.inodesFree": "0%", "imagefs.available": "0%", "imagefs.inodesFree": "0%"},
+        "evictionHard": {"memory.available": "100Mi", **dict.fromkeys(DISK_SIGNALS, "0%")},
         "shutdownGracePeriod": "0s",
     })
 
@@ -285,7 +286,10 @@ def _pretended(lab: Lab) -> list[Part]:
     return [
         Component(
             "kwok",
-            ["kwok", kubeconfig, "--manage-all-nodes=false", selector, "--cidr=10.217.0.0/16", f"--node-ip={lab.node}", f"--server-address={lab.node}:10247"],
+            [
+                "kwok", kubeconfig, "--manage-all-nodes=false", selector, "--cidr=10.217.0.0/16", f"--node-ip={lab.node}",
+                f"--server-address={lab.node}:10247",
+            ],
             lambda: probes.accepts(lab.node, 10247),
             needs=["kube-apiserver"],
         ),
@@ -297,10 +301,11 @@ def pretended_node(number: int) -> dict[str, object]:
     """A node that kwok answers for: label `rarus: pretended`, so that only pods that ask for it land there."""
     room = {"cpu": "1000", "memory": "4Ti", "pods": "2000"}
     name = f"pretended-{number}"
+    labels = {"rarus": "pretended", "kubernetes.io/hostname": name}
     return {
         "apiVersion": "v1",
         "kind": "Node",
-        "metadata": {"name": name, "annotations": {"kwok.x-k8s.io/node": "fake"}, "labels": {"rarus": "pretended", "kubernetes.io/hostname": name}},
+        "metadata": {"name": name, "annotations": {"kwok.x-k8s.io/node": "fake"}, "labels": labels},
         "status": {"allocatable": room, "capacity": room},
     }
 

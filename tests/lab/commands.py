@@ -15,7 +15,7 @@ def attempt(argv: Sequence[str], *, text: str = "", env: Mapping[str, str] | Non
 
 
 def run(argv: Sequence[str], what: str, *, text: str = "") -> str:
-    """Run `argv`; returns its output. Raises LabError beginning with `what` (such as "the wire could not be made") and ending with its own words."""
+    """Run `argv`; returns its output. Raises LabError of `what` (such as "the wire could not be made") and its own words."""
     done = attempt(argv, text=text)
     if done.returncode:
         raise LabError(f"{what}: {done.stderr.strip() or f'exit code {done.returncode}'}")

@@ -1,16 +1,19 @@
 """PostgreSQL, one server a major, and the ClickHouse stand-in: components, roles and passwords.
 
-Every server is reached by password alone (no trust, no peer), and logs what it is told to define, so that tests can prove that no password is told.
+Every server is reached by password alone (no trust, no peer), and logs every definition, so that tests can prove that no password is told.
 """
 from __future__ import annotations
 
 import shutil
 import subprocess
+from functools import partial
 from pathlib import Path
 
 import commands
-from layout import DEBIAN_MAJOR, Lab, LabError
-from processes import SYSTEM_PATH, Component, Part, Step
+import probes
+from clickhouse import install
+from layout import DEBIAN_MAJOR, Lab, LabError, cache_root
+from processes import SYSTEM_PATH, Component, Part, Report, Step
 
 DEBIAN_PROGRAMS = Path(f"/usr/lib/postgresql/{DEBIAN_MAJOR}/bin")
 OWNER = "postgres"
@@ -36,8 +39,8 @@ def parts(lab: Lab) -> list[Part]:
     found: list[Part] = []
     for major in lab.majors:
         server = _postgres(lab, major)
-        found += [server, Step(f"roles of {server.name}", lambda major=major: _make_roles(lab, major), needs=[server.name])]
-    return found
+        found += [server, Step(f"roles of {server.name}", partial(_make_roles, lab, major), needs=[server.name], once=True)]
+    return [*found, _clickhouse(lab)]
 
 
 def programs(lab: Lab, major: str) -> Path:
@@ -83,9 +86,10 @@ def describe_clickhouse(lab: Lab) -> dict[str, object]:
 def _postgres(lab: Lab, major: str) -> Component:
     data = lab.path("postgres", major)
     settings = {**SETTINGS, "listen_addresses": lab.postgres(major), "unix_socket_directories": ""}
+    options = [word for key, value in settings.items() for word in ("-c", f"{key}={value}")]
     return Component(
         f"postgres-{major}",
-        [str(programs(lab, major) / "postgres"), "-D", str(data), *(word for key, value in settings.items() for word in ("-c", f"{key}={value}"))],
+        [str(programs(lab, major) / "postgres"), "-D", str(data), *options],
         lambda: _psql(lab, major, "SELECT 1").returncode == 0,
         prepare=lambda: _init(lab, major),
         user=OWNER,
@@ -118,8 +122,8 @@ def _init(lab: Lab, major: str) -> None:
 def _psql(lab: Lab, major: str, statements: str) -> subprocess.CompletedProcess[str]:
     """Run statements as the superuser; the password goes by the environment of this one process."""
     argv = [
-        str(DEBIAN_PROGRAMS / "psql"), "--no-psqlrc", "--quiet", "--set=ON_ERROR_STOP=1", "--host", lab.postgres(major), "--username", SUPERUSER,
-        "--dbname", "postgres", "--file", "-",
+        str(DEBIAN_PROGRAMS / "psql"), "--no-psqlrc", "--quiet", "--set=ON_ERROR_STOP=1", f"--host={lab.postgres(major)}",
+        f"--username={SUPERUSER}", "--dbname=postgres", "--file=-",
     ]
     env = {"PGPASSWORD": lab.secret(superuser_secret(major)), "PGCONNECT_TIMEOUT": "2", "PATH": SYSTEM_PATH}
     return commands.attempt(argv, text=statements, env=env)
@@ -135,3 +139,18 @@ ALTER ROLE {CREATEROLE} LOGIN CREATEROLE CREATEDB NOSUPERUSER PASSWORD '{secret}
     done = _psql(lab, major, statements)
     if done.returncode:
         raise LabError(f"the role {CREATEROLE} could not be made in PostgreSQL {major}: {done.stderr.strip()}")
+
+
+# --- ClickHouse --------------------------------------------------------------------------------------------------------------------------
+
+def ensure_engine(report: Report) -> Path:
+    """The Python that the stand-in runs in; made in the cache by the first call."""
+    return install.ensure(cache_root(), report)
+
+
+def _clickhouse(lab: Lab) -> Component:
+    argv = install.command(
+        ensure_engine(lambda line: None), listen=lab.clickhouse, port=CLICKHOUSE_PORT, state=lab.path("clickhouse"),
+        admin_password_file=lab.secret_file(CLICKHOUSE_SECRET),
+    )
+    return Component("clickhouse", argv, lambda: probes.accepts(lab.clickhouse, CLICKHOUSE_PORT))

@@ -13,6 +13,7 @@ CATALOGUES = ("lms-dev", "lms-prod")
 SERVICES = "10.216.0.0/16"
 FIRST_SERVICE = "10.216.0.1"
 DNS_SERVICE = "10.216.0.10"
+MAJORS = ("13", "14", "15", "16", "17", "18")  # of PostgreSQL
 DEBIAN_MAJOR = "15"
 CONTAINERD_SOCKET = "/run/containerd/containerd.sock"  # in the lab's own /run
 
@@ -120,7 +121,7 @@ class Lab:
     def addresses(self) -> list[str]:
         """Every address of the lab's end of the wire; all majors, so that one can be added later."""
         hosts = [self.node, self.proxy, self.ingress, self.clickhouse, self.silent]
-        return hosts + [self.postgres(str(major)) for major in range(13, 31)]
+        return hosts + [self.postgres(major) for major in MAJORS]
 
     @property
     def names(self) -> dict[str, str]:
@@ -130,6 +131,6 @@ class Lab:
             names[f"backend.{catalogue}.example"] = self.ingress
             names[f"clickhouse.{catalogue}.example"] = self.clickhouse
             names[f"postgres.{catalogue}.example"] = self.postgres(DEBIAN_MAJOR)
-        for major in range(13, 31):
-            names[f"postgres-{major}.example"] = self.postgres(str(major))
+        for major in MAJORS:
+            names[f"postgres-{major}.example"] = self.postgres(major)
         return names

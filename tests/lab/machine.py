@@ -45,15 +45,19 @@ def _available_memory() -> int:
 def check_kind(found: Facts) -> None:
     """Raise LabError unless this is Linux on amd64 and we are root: what every verb needs."""
     if found.system != "linux" or found.architecture not in ("x86_64", "AMD64"):
-        raise LabError(f"the lab runs on Linux on amd64; this is {found.system} on {found.architecture}: run it there, a virtual machine will do.")
+        here = f"{found.system} on {found.architecture}"
+        raise LabError(f"the lab runs on Linux on amd64, and this is {here}: run it there, a virtual machine will do.")
     if found.user != 0:
-        raise LabError(f"the lab makes namespaces, cgroups and mounts and so must be root, not user {found.user}: run the same command with sudo.")
+        raise LabError(f"the lab makes namespaces, cgroups and mounts: it must be root, not user {found.user}; use sudo.")
 
 
 def check_room(found: Facts) -> None:
     """Raise LabError unless there is room for one more lab."""
     if found.memory < MEMORY_NEEDED:
-        raise LabError(f"a lab needs {_gib(MEMORY_NEEDED)} of free memory, this machine has {_gib(found.memory)}: end something, or another lab with `down`.")
+        raise LabError(
+            f"a lab needs {_gib(MEMORY_NEEDED)} of free memory, this machine has {_gib(found.memory)}: "
+            "end something, or another lab with `down`."
+        )
     if found.disk < DISK_NEEDED:
         raise LabError(
             f"a lab needs {_gib(DISK_NEEDED)} of free disk at {found.disk_path}, there are {_gib(found.disk)}: "

@@ -1,7 +1,7 @@
 """The lab's own world: one process that holds its network, mount and process namespaces, and one wire to the host.
 
-Every process of the lab, containers included, lives in these namespaces. So one kill of the holder ends them all, and the kernel takes their
-mounts, interfaces and iptables rules with them, whatever became of the program that started them.
+Every process of the lab, containers included, lives in these namespaces. So one kill of the holder ends them all, and the kernel
+takes their mounts, interfaces and iptables rules with them, whatever became of the program that started them.
 """
 from __future__ import annotations
 

@@ -65,8 +65,8 @@ def ensure(lab: Lab) -> None:
     config = folder / "openssl.cnf"
     config.write_text(CONFIG)
     if not lab.ca_file.exists():
-        subject = ["-subj", "/O=rarus.lms lab/CN=rarus.lms lab CA", "-extensions", "ca"]
-        _openssl("req", "-x509", *CURVE, "-config", str(config), *subject, "-days", DAYS, "-keyout", str(folder / "ca.key"), out=lab.ca_file)
+        subject = ["-subj", "/O=rarus.lms lab/CN=rarus.lms lab CA", "-extensions", "ca", "-days", DAYS]
+        _openssl("req", "-x509", *CURVE, "-config", str(config), *subject, "-keyout", str(folder / "ca.key"), out=lab.ca_file)
     if not (folder / "service-accounts.key").exists():
         _openssl("ecparam", "-genkey", "-name", "prime256v1", "-noout", out=folder / "service-accounts.key")
     for certificate in certificates(lab):

@@ -11,7 +11,7 @@ PATIENCE_SECONDS = 2.0
 
 
 def answers(url: str, *, status: int = 200, ca_file: Path | None = None, address: str | None = None) -> bool:
-    """Whether GET `url` gets `status`. Without `ca_file` the server's certificate is not judged; `address` stands in for the host's name."""
+    """Whether GET `url` gets `status`, at `address` if its host does not resolve; without `ca_file` no certificate is judged."""
     parts = urlsplit(url)
     host = parts.hostname or ""
     try:

@@ -50,11 +50,12 @@ class Component:
 
 @dataclass(frozen=True)
 class Step:
-    """Something done once a start, between components; doing it twice changes nothing."""
+    """Something done between components, at every `up`, or where `once` only by the first that comes so far. Repeatable."""
 
     name: str
     run: Callable[[], None]
     needs: Sequence[str] = ()
+    once: bool = False
 
 
 Part = Component | Step
@@ -110,7 +111,7 @@ class Start:
     def __init__(self, lab: Lab, report: Report) -> None:
         self.lab = lab
         self.report = report
-        self._failed = threading.Event()
+        self._over = threading.Event()
 
     def run(self, parts: Sequence[Part]) -> None:
         """Start `parts`, each listed after the ones that it needs. Raises LabError with the failed component's last lines."""
@@ -118,36 +119,44 @@ class Start:
         with ThreadPoolExecutor(max_workers=len(parts)) as pool:
             for part in parts:
                 futures[part.name] = pool.submit(self._one, part, [futures[name] for name in part.needs])
-            for future in as_completed(futures.values()):
-                if error := future.exception():
-                    self._failed.set()
-                    raise error
+            try:
+                for future in as_completed(futures.values()):
+                    future.result()
+            finally:
+                self._over.set()
 
     def _one(self, part: Part, needed: list[Future[None]]) -> None:
         for future in needed:
             future.result()
-        if self._failed.is_set():
+        if self._over.is_set():
             return
         begun = time.monotonic()
-        if isinstance(part, Step):
-            part.run()
-        elif not self._bring_up(part):
-            return
-        self.report(f"{part.name:<22}{time.monotonic() - begun:5.1f} s")
+        acted = self._perform(part) if isinstance(part, Step) else self._bring_up(part)
+        if acted:
+            self.report(f"{part.name:<22}{time.monotonic() - begun:5.1f} s")
+
+    def _perform(self, step: Step) -> bool:
+        done = self.lab.path("run", f"{step.name.replace(' ', '-')}.done")
+        if step.once and done.exists():
+            return False
+        step.run()
+        done.touch()
+        return True
 
     def _bring_up(self, component: Component) -> bool:
         """Start the component unless it runs, and wait until it serves; whether it was started."""
         running = pid_of(self.lab, component.name) is not None
         if not running:
             spawn(self.lab, component)
-        if not wait_until(component.ready, component.seconds, lambda: self._hoping(component)) and not self._failed.is_set():
+        if not wait_until(component.ready, component.seconds, lambda: self._hoping(component)) and not self._over.is_set():
             ended = pid_of(self.lab, component.name) is None
             why = "ended" if ended else f"did not serve within {component.seconds:.0f} s"
-            raise LabError(f"{component.name} {why}; the last lines of {self.lab.log(component.name)}:\n{last_lines(self.lab.log(component.name))}")
+            log = self.lab.log(component.name)
+            raise LabError(f"{component.name} {why}; the last lines of {log}:\n{last_lines(log)}")
         return not running
 
     def _hoping(self, component: Component) -> bool:
-        return not self._failed.is_set() and pid_of(self.lab, component.name) is not None
+        return not self._over.is_set() and pid_of(self.lab, component.name) is not None
 
 
 def wait_until(ready: Callable[[], bool], seconds: float, hoping: Callable[[], bool]) -> bool:
