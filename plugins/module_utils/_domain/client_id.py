@@ -33,8 +33,7 @@ class ClientId:
         match = _FORM.fullmatch(value) if isinstance(value, str) else None
         if match is None:
             raise InputError(
-                f"{field}: {_shown(value)} is not a client id. "
-                "Expected C and a number without leading zeros, such as C42.",
+                f"{field}: {_shown(value)} is not a client id. Expected C and a number without leading zeros, such as C42.",
                 hint="" if not _is_long(value) else "It has at most nine digits.",
             )
         return cls(int(match.group(1)))

@@ -19,6 +19,8 @@ __all__ = [
     "MADE",
     "MANAGED_BY",
     "MANAGER",
+    "RECORD_LABEL",
+    "RECORD_OF_CLIENT",
     "WRITE",
     "app_label",
     "clickhouse_job_base",
@@ -43,10 +45,14 @@ FIELD_MANAGER = MANAGER
 MANAGED_BY = "app.kubernetes.io/managed-by"
 CLIENT_LABEL = "rarus.lms/client"
 APP_LABEL = "app"
+# On records alone, so that they can be listed without the other ConfigMaps.
+RECORD_LABEL = "rarus.lms/record"
+RECORD_OF_CLIENT = "client"
 
 HASH = "rarus.lms/hash"
 CHECKSUM = "rarus.lms/checksum"
 FINGERPRINT = "rarus.lms/fingerprint"
+# When a Secret was made (ISO 8601, UTC), and the mark by which a write is known again when its answer was lost.
 MADE = "rarus.lms/made"
 WRITE = "rarus.lms/write"
 

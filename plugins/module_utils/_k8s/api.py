@@ -119,7 +119,7 @@ class Api:
     def logs(
         self, namespace: str, pod: str, container: str, *, previous: bool = False, tail_lines: int = 20, limit_bytes: int = 8192
     ) -> str:
-        """Return the last lines of a container's log, empty where there is none; never follows."""
+        """Return the last whole lines of a container's log, limit_bytes at most, empty where there is none; never follows."""
         action = f"reading the log of container {container} of Pod {namespace}/{pod}"
         query = {"container": container, "tailLines": tail_lines, "limitBytes": LOG_READ_BYTES, "previous": str(previous).lower()}
         path = resource_path("v1", KNOWN["v1", "Pod"], namespace, pod) + "/log"
@@ -128,7 +128,7 @@ class Api:
             return ""
         if answer.status != HTTPStatus.OK:
             raise refused(answer, self._transport.target, action)
-        return answer.text.encode()[-limit_bytes:].decode(errors="ignore")
+        return _last_lines(answer.text, limit_bytes)
 
     def version(self) -> Object:
         """Return what the API server says of itself: gitVersion, major, minor and more."""
@@ -261,6 +261,16 @@ def _item(found: t.Mapping[str, t.Any], api_version: str, kind: str, metadata_on
     """Return an object with its apiVersion and kind, which items of lists lack; with nothing but metadata where only that was asked for."""
     head = {"apiVersion": api_version, "kind": kind}
     return {**head, "metadata": found.get("metadata") or {}} if metadata_only else {**found, **head}
+
+
+def _last_lines(text: str, limit_bytes: int) -> str:
+    """Return the end of a text that has limit_bytes at most, without a line that is cut off at either end."""
+    data = text.encode()
+    if len(data) >= LOG_READ_BYTES:
+        data = data[: data.rfind(b"\n") + 1]
+    if len(data) > limit_bytes:
+        data = data[-limit_bytes:].partition(b"\n")[2]
+    return data.decode(errors="ignore")
 
 
 def _values(obj: t.Mapping[str, t.Any]) -> list[str]:
