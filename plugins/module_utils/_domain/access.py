@@ -59,22 +59,35 @@ class Right:
 
 # In the namespace of the environments.
 NAMESPACE_RULES = (
-    Rule("", ("configmaps",), APPLY_AND_REMOVE, "the environment variables of a client, its record, and what a template no longer makes"),
-    Rule("", ("secrets",), ("get", "list", "create"), "a client's credentials are made once and read back; nothing deletes or overwrites one"),
-    Rule("batch", ("jobs",), ("get", "list", "create", "patch", "delete"), "the database Jobs; a failed one is removed before it is made again"),
+    Rule("", ("configmaps",), APPLY_AND_REMOVE, "environment variables, records, and what a template no longer makes"),
+    Rule("", ("secrets",), ("get", "list", "create"), "credentials are made once and read back, never overwritten or deleted"),
+    Rule(
+        "batch",
+        ("jobs",),
+        ("get", "list", "create", "patch", "delete"),
+        "the database Jobs; a failed one is removed before it is made again",
+    ),
     Rule("", ("pods",), READ, "the state of Jobs and Deployments"),
     Rule("", ("pods/log",), ("get",), "the last lines of a container that failed"),
     Rule("", ("services",), APPLY_AND_REMOVE, "the Service of a client"),
     Rule("apps", ("deployments",), APPLY_AND_REMOVE, "the Deployment of a client"),
     Rule("apps", ("replicasets",), READ, "which pods belong to the newest rollout, and why none could be made"),
-    Rule("networking.k8s.io", ("ingresses",), APPLY_AND_REMOVE, "publishing by Ingress, and taking one away after a change to HTTPRoute", INGRESS),
-    Rule("gateway.networking.k8s.io", ("httproutes",), APPLY_AND_REMOVE, "publishing by HTTPRoute, and taking one away after a change", HTTPROUTE),
+    Rule("networking.k8s.io", ("ingresses",), APPLY_AND_REMOVE, "publishing by Ingress, and taking it away after a change", INGRESS),
+    Rule(
+        "gateway.networking.k8s.io",
+        ("httproutes",),
+        APPLY_AND_REMOVE,
+        "publishing by HTTPRoute, and taking it away after a change",
+        HTTPROUTE,
+    ),
     Rule("", ("persistentvolumeclaims",), READ, "whether the claim of the static files is bound", DIAGNOSIS),
     Rule("", ("events",), READ, "why a pod is not scheduled, mounted or pulled", DIAGNOSIS),
     Rule("", ("resourcequotas",), ("list",), "whether a quota keeps pods from being made", DIAGNOSIS),
     Rule("discovery.k8s.io", ("endpointslices",), ("list",), "whether the Service has ready pods behind it", DIAGNOSIS),
     Rule("", ("namespaces",), ("get",), "this namespace's own Pod Security level", DIAGNOSIS),
-    Rule("coordination.k8s.io", ("leases",), ("get", "create", "update", "delete"), "that two people do not work on one client at once", DIAGNOSIS),
+    Rule(
+        "coordination.k8s.io", ("leases",), ("get", "create", "update", "delete"), "keeping two people from one client at once", DIAGNOSIS
+    ),
 )
 
 # In the namespace of the registry, where that is another one.

@@ -10,18 +10,18 @@ import binascii
 import datetime as dt
 import fnmatch
 import json
-import re
 import typing as t
 from dataclasses import dataclass, field
 
 from .._core.deps import CRYPTOGRAPHY
 from .names import CLIENT_LABEL, MANAGED_BY, MANAGER
+from .needs import PULL_KEY, Path, SecretNeed, served_paths
 
 __all__ = [
     "Findings",
     "Problem",
-    "SecretNeed",
     "judge_claim",
+    "judge_config_map",
     "judge_namespace",
     "judge_secret",
     "judge_token",
@@ -31,7 +31,7 @@ __all__ = [
 Object = t.Mapping[str, t.Any]
 
 WARN_BEFORE = dt.timedelta(days=7)
-PULL_KEY, PULL_TYPE = ".dockerconfigjson", "kubernetes.io/dockerconfigjson"
+PULL_TYPE = "kubernetes.io/dockerconfigjson"
 CERTIFICATE_KEY = "tls.crt"
 # From the most to the least strict; an unlabelled namespace is privileged unless the cluster's default says otherwise.
 POD_SECURITY = ("restricted", "baseline", "privileged")
@@ -69,16 +69,7 @@ class Findings:
         self.warnings.append(Problem(kind, message, fix))
 
 
-@dataclass(frozen=True)
-class SecretNeed:
-    """A Secret that the operator provides: its name, the keys that are read by reference, and what it is for."""
-
-    name: str
-    keys: tuple[str, ...]
-    purpose: str
-
-
-def judge_secret(found: Findings, need: SecretNeed, secret: Object | None, *, public_dns: str, images: t.Sequence[str], now: dt.datetime) -> None:
+def judge_secret(found: Findings, need: SecretNeed, secret: Object | None, now: dt.datetime) -> None:
     """Judge one Secret of the operator's. Only tls.crt and the hosts of a pull secret are read, and no value is kept."""
     if secret is None:
         found.problem("secret", f"{need.name} is missing", f"{need.purpose}; {PREPARE}")
@@ -88,9 +79,20 @@ def judge_secret(found: Findings, need: SecretNeed, secret: Object | None, *, pu
         if not data.get(key):
             found.problem("secret", f"{need.name}: its key {key} is {'empty' if key in data else 'missing'}", need.purpose)
         elif key == CERTIFICATE_KEY:
-            _judge_certificate(found, need.name, str(data[key]), public_dns, now)
+            _judge_certificate(found, need, str(data[key]), now)
         elif key == PULL_KEY:
-            _judge_pull_secret(found, need.name, str(secret.get("type", "")), str(data[key]), images)
+            _judge_pull_secret(found, need, str(secret.get("type", "")), str(data[key]))
+
+
+def judge_config_map(found: Findings, name: str, keys: t.Sequence[str], config_map: Object | None) -> None:
+    """Judge one ConfigMap that others provide."""
+    if config_map is None:
+        found.problem("config", f"ConfigMap {name} is missing", "make it, or correct the setting that names it")
+        return
+    data = {**(config_map.get("data") or {}), **(config_map.get("binaryData") or {})}
+    for key in keys:
+        if key not in data:
+            found.problem("config", f"ConfigMap {name}: its key {key} is missing", "or the setting that names it is wrong")
 
 
 def judge_claim(found: Findings, name: str, claim: Object | None) -> None:
@@ -105,14 +107,21 @@ def judge_claim(found: Findings, name: str, claim: Object | None) -> None:
     elif phase == "Pending" and spec.get("storageClassName") and not spec.get("volumeName"):
         found.warn("claim", f"{name} is Pending", "it binds with its first pod if its StorageClass waits for one")
     else:
-        found.problem("claim", f"{name} is {phase}, not Bound", f"its volume {spec.get('volumeName') or 'of no class'} is missing or bound to another claim")
+        found.problem(
+            "claim",
+            f"{name} is {phase}, not Bound",
+            f"its volume {spec.get('volumeName') or 'of no class'} is missing or bound to another claim",
+        )
 
 
-def judge_namespace(found: Findings, namespace: Object, needed: str) -> str:
+def judge_namespace(found: Findings, name: str, namespace: Object | None, needed: str) -> str:
     """Judge the namespace itself against the strictest level that the pods pass; return its Pod Security level, empty where none is set."""
+    if namespace is None:
+        found.problem("namespace", f"{name} does not exist", PREPARE)
+        return ""
     metadata = namespace["metadata"]
     if metadata.get("deletionTimestamp"):
-        found.problem("namespace", f"{metadata['name']} is being deleted", "wait for its end, then prepare it anew")
+        found.problem("namespace", f"{name} is being deleted", "wait for its end, then prepare it anew")
     level = str((metadata.get("labels") or {}).get(POD_SECURITY_LABEL, ""))
     if level in POD_SECURITY and needed in POD_SECURITY and POD_SECURITY.index(level) < POD_SECURITY.index(needed):
         found.problem("namespace", f"its Pod Security level {level} refuses these pods, which need {needed}", f"label {POD_SECURITY_LABEL}")
@@ -127,25 +136,31 @@ def judge_token(found: Findings, expires: dt.datetime | None, now: dt.datetime) 
     if expires <= now:
         found.problem("token", f"has expired ({expires:%Y-%m-%d %H:%M} UTC)", "get a new one; with prepare_namespace.yml: run it again")
     elif expires - now < WARN_BEFORE:
-        found.warn("token", f"expires in {_days(expires - now)} ({expires:%Y-%m-%d %H:%M} UTC)", "prepare_namespace.yml or Rancher gives a new one")
+        found.warn(
+            "token", f"expires in {_days(expires - now)} ({expires:%Y-%m-%d %H:%M} UTC)", "prepare_namespace.yml or Rancher gives a new one"
+        )
     return expires.isoformat()
 
 
-def taken_paths(found: Findings, routes: t.Iterable[Object], host: str, clients: t.Collection[str]) -> None:
-    """Find clients whose public path belongs to another's Ingress or HTTPRoute on the same host (paths count without case)."""
-    wanted = {client.lower(): client for client in clients}
+def taken_paths(found: Findings, routes: t.Iterable[Object], wanted: t.Mapping[Path, str]) -> None:
+    """Find public paths that belong to another's Ingress or HTTPRoute (paths count without case). wanted: client ids by path."""
     for route in routes:
         labels = route["metadata"].get("labels") or {}
         owner = labels.get(CLIENT_LABEL) if labels.get(MANAGED_BY) == MANAGER else None
-        for path in _paths(route, host):
-            client = wanted.get(path.lower())
-            if client and client != owner:
+        served = served_paths(route)
+        for path, client in wanted.items():
+            if client != owner and any(_collide(path, one) for one in served):
                 whose = f" of client {labels[CLIENT_LABEL]}" if labels.get(CLIENT_LABEL) else ""
                 name = f"{route['kind']} {route['metadata'].get('namespace', '')}/{route['metadata']['name']}"
-                found.problem("publish", f"/{client}/ on {host} is taken by {name}{whose}", "remove that path or publish under another host")
+                found.problem("publish", f"{path} is taken by {name}{whose}", "remove that path or publish under another host")
 
 
-def _judge_certificate(found: Findings, name: str, encoded: str, host: str, now: dt.datetime) -> None:
+def _collide(one: Path, other: Path) -> bool:
+    return one.segment.lower() == other.segment.lower() and (one.host == other.host or not one.host or not other.host)
+
+
+def _judge_certificate(found: Findings, need: SecretNeed, encoded: str, now: dt.datetime) -> None:
+    name = need.name
     x509 = CRYPTOGRAPHY.part("x509")
     try:
         certificate = x509.load_pem_x509_certificate(base64.b64decode(encoded))
@@ -160,8 +175,10 @@ def _judge_certificate(found: Findings, name: str, encoded: str, host: str, now:
     elif ends - now < WARN_BEFORE:
         found.warn("secret", f"{name}: its certificate expires in {_days(ends - now)} ({ends:%Y-%m-%d})", "renew it")
     names = _certificate_names(x509, certificate)
-    if host and not any(_matches(host, pattern) for pattern in names):
-        found.problem("secret", f"{name}: its certificate is for {', '.join(names) or 'no DNS name'}, not for {host}", "public_dns or the certificate is wrong")
+    for host in need.hosts:
+        if not any(_matches(host, pattern) for pattern in names):
+            of = ", ".join(names) or "no DNS name"
+            found.problem("secret", f"{name}: its certificate is for {of}, not for {host}", "public_dns or the certificate is wrong")
 
 
 def _validity(certificate: t.Any) -> tuple[dt.datetime, dt.datetime]:
@@ -185,7 +202,8 @@ def _matches(host: str, pattern: str) -> bool:
     return host == pattern or (pattern.startswith("*.") and host.partition(".")[2] == pattern[2:])
 
 
-def _judge_pull_secret(found: Findings, name: str, kind: str, encoded: str, images: t.Sequence[str]) -> None:
+def _judge_pull_secret(found: Findings, need: SecretNeed, kind: str, encoded: str) -> None:
+    name = need.name
     if kind != PULL_TYPE:
         found.problem("secret", f"{name} is of type {kind or 'Opaque'}, not {PULL_TYPE}", f"pull secret; {PREPARE}")
         return
@@ -194,9 +212,11 @@ def _judge_pull_secret(found: Findings, name: str, kind: str, encoded: str, imag
     except (ValueError, KeyError, TypeError):
         found.problem("secret", f"{name} holds no JSON with auths under {PULL_KEY}", f"pull secret; {PREPARE}")
         return
-    for wanted in dict.fromkeys(image_registry(image) for image in images):
+    for wanted in dict.fromkeys(image_registry(image) for image in need.images):
         if not any(fnmatch.fnmatchcase(wanted, host) for host in hosts):
-            found.problem("secret", f"{name} has no login for {wanted}, only for {', '.join(hosts) or 'none'}", "pull secret of the image's registry")
+            found.problem(
+                "secret", f"{name} has no login for {wanted}, only for {', '.join(hosts) or 'none'}", "pull secret of the image's registry"
+            )
 
 
 def image_registry(image: str) -> str:
@@ -210,23 +230,6 @@ def _registry(key: str) -> str:
     """Return the host of one entry of auths: https://index.docker.io/v1/ is docker.io."""
     host = key.split("://", 1)[-1].split("/", 1)[0]
     return "docker.io" if host == "index.docker.io" else host
-
-
-def _paths(route: Object, host: str) -> t.Iterator[str]:
-    """Yield the first segment of each path that the Ingress or HTTPRoute serves on the host, regular expressions cut off."""
-    spec = route.get("spec") or {}
-    values: list[str] = []
-    if route["kind"] == "Ingress":
-        for rule in spec.get("rules") or []:
-            if rule.get("host") in (host, None):
-                values += [str(path.get("path", "")) for path in (rule.get("http") or {}).get("paths") or []]
-    elif host in (spec.get("hostnames") or [host]):
-        matches = [match for rule in spec.get("rules") or [] for match in rule.get("matches") or []]
-        values = [str((match.get("path") or {}).get("value", "")) for match in matches]
-    for value in values:
-        segment = re.match(r"\^?/([A-Za-z0-9_-]+)", value)
-        if segment:
-            yield segment[1]
 
 
 def _days(time: dt.timedelta) -> str:

@@ -29,8 +29,18 @@ GRANTS: list[tuple[str, Right, list[dict[str, t.Any]], bool]] = [
     ("subresource by its name", Right("", "pods/log", "get"), [rule([""], ["pods/log"], ["get"])], True),
     ("subresource of anything", Right("", "pods/log", "get"), [rule([""], ["*/log"], ["get"])], True),
     ("one object only", Right("", "secrets", "get"), [rule([""], ["secrets"], ["get"], ["tls"])], False),
-    ("one object, and all by another rule", Right("", "secrets", "get"), [rule([""], ["secrets"], ["get"], ["tls"]), rule([""], ["secrets"], ["get"])], True),
-    ("verb and group from different rules", Right("apps", "jobs", "get"), [rule(["apps"], ["x"], ["get"]), rule(["batch"], ["jobs"], ["get"])], False),
+    (
+        "one object, and all by another rule",
+        Right("", "secrets", "get"),
+        [rule([""], ["secrets"], ["get"], ["tls"]), rule([""], ["secrets"], ["get"])],
+        True,
+    ),
+    (
+        "verb and group from different rules",
+        Right("apps", "jobs", "get"),
+        [rule(["apps"], ["x"], ["get"]), rule(["batch"], ["jobs"], ["get"])],
+        False,
+    ),
     ("fields left out", Right("", "pods", "get"), [{"verbs": ["get"]}], False),
 ]
 
@@ -70,17 +80,28 @@ def test_publishing_asks_only_for_its_own_kind() -> None:
 
 
 def test_describe_names_a_resource_once() -> None:
-    rights = [Right("batch", "jobs", "create"), Right("batch", "jobs", "delete"), Right("", "pods/log", "get"), Right("apps", "deployments/scale", "patch")]
+    rights = [
+        Right("batch", "jobs", "create"),
+        Right("batch", "jobs", "delete"),
+        Right("", "pods/log", "get"),
+        Right("apps", "deployments/scale", "patch"),
+    ]
     assert access.describe(rights) == "create/delete jobs.batch, get pods/log, patch deployments.apps/scale"
 
 
 def document_table() -> str:
     """Return the table of rights as docs/prepare-namespace.md must show it."""
-    where = {access.ALWAYS: "always", access.INGRESS: "to publish by Ingress", access.HTTPROUTE: "to publish by HTTPRoute", access.DIAGNOSIS: "for better answers"}
+    where = {
+        access.ALWAYS: "always",
+        access.INGRESS: "to publish by Ingress",
+        access.HTTPROUTE: "to publish by HTTPRoute",
+        access.DIAGNOSIS: "for better answers",
+    }
     lines = ["| API group | resources | verbs | needed | why |", "| --- | --- | --- | --- | --- |"]
     for heading, rules in (("", access.NAMESPACE_RULES), ("registry: ", access.REGISTRY_RULES)):
         lines += [
-            f"| {one.group or 'core'} | {heading}{', '.join(one.resources)} | {', '.join(one.verbs)} | {where[one.when]} | {one.why} |" for one in rules
+            f"| {one.group or 'core'} | {heading}{', '.join(one.resources)} | {', '.join(one.verbs)} | {where[one.when]} | {one.why} |"
+            for one in rules
         ]
     return "\n".join(lines)
 

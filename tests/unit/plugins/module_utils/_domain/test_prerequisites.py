@@ -12,7 +12,8 @@ import typing as t
 
 import pytest
 from ansible_collections.rarus.lms.plugins.module_utils._domain import prerequisites
-from ansible_collections.rarus.lms.plugins.module_utils._domain.prerequisites import Findings, SecretNeed
+from ansible_collections.rarus.lms.plugins.module_utils._domain.needs import Path, SecretNeed
+from ansible_collections.rarus.lms.plugins.module_utils._domain.prerequisites import Findings
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -46,37 +47,82 @@ def sentences(found: Findings) -> list[str]:
     return [str(one) for one in found.problems]
 
 
-def judged(need: SecretNeed, secret: dict[str, t.Any] | None, images: tuple[str, ...] = ("registry.example/lms/backend:dev",)) -> Findings:
+def judged(need: SecretNeed, secret: dict[str, t.Any] | None) -> Findings:
     found = Findings()
-    prerequisites.judge_secret(found, need, secret, public_dns=HOST, images=images, now=NOW)
+    prerequisites.judge_secret(found, need, secret, NOW)
     return found
 
 
 ADMIN = SecretNeed("postgres-admin", ("user", "password"), "administrator of PostgreSQL")
-PULL = SecretNeed("repository-token", (".dockerconfigjson",), "pull secret")
-TLS = SecretNeed("tls", ("tls.crt",), "certificate")
+PULL = SecretNeed("repository-token", (".dockerconfigjson",), "pull secret", images=("registry.example/lms/backend:dev",))
+TLS = SecretNeed("tls", ("tls.crt",), "certificate", hosts=(HOST,))
 
 SECRETS: list[tuple[str, SecretNeed, dict[str, t.Any] | None, str]] = [
     ("missing", ADMIN, None, "postgres-admin is missing (administrator of PostgreSQL; playbooks/prepare_namespace.yml makes it)"),
     ("key missing", ADMIN, {"data": {"user": encoded("u")}}, "postgres-admin: its key password is missing (administrator of PostgreSQL)"),
-    ("key empty", ADMIN, {"data": {"user": encoded("u"), "password": ""}}, "postgres-admin: its key password is empty (administrator of PostgreSQL)"),
+    (
+        "key empty",
+        ADMIN,
+        {"data": {"user": encoded("u"), "password": ""}},
+        "postgres-admin: its key password is empty (administrator of PostgreSQL)",
+    ),
     ("no data at all", SecretNeed("x", ("k",), ""), {}, "x: its key k is missing"),
     ("whole", ADMIN, {"data": {"user": encoded("u"), "password": encoded("p")}}, ""),
     ("pull secret", PULL, pull_secret("registry.example"), ""),
     ("pull secret as URL", PULL, pull_secret("https://registry.example/v2/"), ""),
     ("pull secret with a star", PULL, pull_secret("*.example"), ""),
-    ("pull secret of another registry", PULL, pull_secret("ghcr.io"), "repository-token has no login for registry.example, only for ghcr.io (pull secret of the image's registry)"),
-    ("pull secret without logins", PULL, pull_secret(), "repository-token has no login for registry.example, only for none (pull secret of the image's registry)"),
-    ("pull secret of another type", PULL, pull_secret("registry.example", kind="Opaque"), "repository-token is of type Opaque, not kubernetes.io/dockerconfigjson"),
-    ("pull secret that is no JSON", PULL, {"type": prerequisites.PULL_TYPE, "data": {".dockerconfigjson": encoded("{")}}, "repository-token holds no JSON with auths"),
-    ("pull secret without auths", PULL, {"type": prerequisites.PULL_TYPE, "data": {".dockerconfigjson": encoded("[]")}}, "repository-token holds no JSON with auths"),
+    (
+        "pull secret of another registry",
+        PULL,
+        pull_secret("ghcr.io"),
+        "repository-token has no login for registry.example, only for ghcr.io (pull secret of the image's registry)",
+    ),
+    (
+        "pull secret without logins",
+        PULL,
+        pull_secret(),
+        "repository-token has no login for registry.example, only for none (pull secret of the image's registry)",
+    ),
+    (
+        "pull secret of another type",
+        PULL,
+        pull_secret("registry.example", kind="Opaque"),
+        "repository-token is of type Opaque, not kubernetes.io/dockerconfigjson",
+    ),
+    (
+        "pull secret that is no JSON",
+        PULL,
+        {"type": prerequisites.PULL_TYPE, "data": {".dockerconfigjson": encoded("{")}},
+        "repository-token holds no JSON with auths",
+    ),
+    (
+        "pull secret without auths",
+        PULL,
+        {"type": prerequisites.PULL_TYPE, "data": {".dockerconfigjson": encoded("[]")}},
+        "repository-token holds no JSON with auths",
+    ),
     ("certificate", TLS, {"data": {"tls.crt": certificate([HOST])}}, ""),
     ("certificate with a star", TLS, {"data": {"tls.crt": certificate(["*.lms-dev.example"])}}, ""),
-    ("star over two labels", TLS, {"data": {"tls.crt": certificate(["*.example"])}}, f"tls: its certificate is for *.example, not for {HOST}"),
-    ("another name", TLS, {"data": {"tls.crt": certificate(["a.example", "b.example"])}}, f"tls: its certificate is for a.example, b.example, not for {HOST}"),
+    (
+        "star over two labels",
+        TLS,
+        {"data": {"tls.crt": certificate(["*.example"])}},
+        f"tls: its certificate is for *.example, not for {HOST}",
+    ),
+    (
+        "another name",
+        TLS,
+        {"data": {"tls.crt": certificate(["a.example", "b.example"])}},
+        f"tls: its certificate is for a.example, b.example, not for {HOST}",
+    ),
     ("common name only", TLS, {"data": {"tls.crt": certificate([])}}, f"tls: its certificate is for no DNS name, not for {HOST}"),
     ("expired", TLS, {"data": {"tls.crt": certificate([HOST], -9 * DAY, -DAY)}}, "tls: its certificate expired on 2026-11-20 (renew it)"),
-    ("not yet", TLS, {"data": {"tls.crt": certificate([HOST], DAY)}}, "tls: its certificate is valid from 2026-11-22 09:00 UTC only (check the clocks)"),
+    (
+        "not yet",
+        TLS,
+        {"data": {"tls.crt": certificate([HOST], DAY)}},
+        "tls: its certificate is valid from 2026-11-22 09:00 UTC only (check the clocks)",
+    ),
     ("no certificate", TLS, {"data": {"tls.crt": encoded("-----BEGIN")}}, "tls holds no PEM certificate under tls.crt"),
     ("no base64", TLS, {"data": {"tls.crt": "%"}}, "tls holds no PEM certificate under tls.crt"),
 ]
@@ -91,7 +137,10 @@ def test_secrets(case: str, need: SecretNeed, secret: dict[str, t.Any] | None, e
 
 def test_no_value_of_a_secret_is_in_what_is_found() -> None:
     canary = "canary-5f1c0a"
-    found = judged(SecretNeed("s", ("a", "tls.crt", ".dockerconfigjson"), "x"), {"type": "Opaque", "data": dict.fromkeys(("tls.crt", ".dockerconfigjson"), encoded(canary))})
+    found = judged(
+        SecretNeed("s", ("a", "tls.crt", ".dockerconfigjson"), "x"),
+        {"type": "Opaque", "data": dict.fromkeys(("tls.crt", ".dockerconfigjson"), encoded(canary))},
+    )
     assert len(found.problems) == 3
     assert canary not in repr(found)
     assert encoded(canary) not in repr(found)
@@ -118,15 +167,26 @@ def test_image_registry(image: str, registry: str) -> None:
 
 
 def test_docker_hub_is_one_registry_under_two_names() -> None:
-    assert judged(PULL, pull_secret("https://index.docker.io/v1/"), images=("lms/backend",)).problems == []
+    need = SecretNeed("repository-token", (".dockerconfigjson",), "pull secret", images=("lms/backend",))
+    assert judged(need, pull_secret("https://index.docker.io/v1/")).problems == []
 
 
 CLAIMS: list[tuple[str, dict[str, t.Any] | None, str, str]] = [
     ("missing", None, "lms-static is missing", ""),
     ("bound", {"spec": {"accessModes": ["ReadWriteMany"]}, "status": {"phase": "Bound"}}, "", ""),
-    ("bound for one node", {"spec": {"accessModes": ["ReadWriteOnce"]}, "status": {"phase": "Bound"}}, "", "lms-static is not ReadWriteMany"),
+    (
+        "bound for one node",
+        {"spec": {"accessModes": ["ReadWriteOnce"]}, "status": {"phase": "Bound"}},
+        "",
+        "lms-static is not ReadWriteMany",
+    ),
     ("waits for its first pod", {"spec": {"storageClassName": "nfs"}, "status": {"phase": "Pending"}}, "", "lms-static is Pending"),
-    ("its volume is missing", {"spec": {"storageClassName": "", "volumeName": "v"}, "status": {"phase": "Pending"}}, "lms-static is Pending, not Bound (its volume v", ""),
+    (
+        "its volume is missing",
+        {"spec": {"storageClassName": "", "volumeName": "v"}, "status": {"phase": "Pending"}},
+        "lms-static is Pending, not Bound (its volume v",
+        "",
+    ),
     ("lost", {"spec": {"storageClassName": "nfs"}, "status": {"phase": "Lost"}}, "lms-static is Lost, not Bound", ""),
 ]
 
@@ -137,6 +197,21 @@ def test_claims(case: str, claim: dict[str, t.Any] | None, problem: str, warning
     prerequisites.judge_claim(found, "lms-static", claim)
     assert [one.message[: len(problem)] for one in found.problems] == ([] if not problem else [problem.partition(" (")[0]])
     assert [one.message for one in found.warnings] == ([warning] if warning else [])
+
+
+CONFIG_MAPS: list[tuple[dict[str, t.Any] | None, list[str]]] = [
+    (None, ["ConfigMap postgres-ca is missing"]),
+    ({}, ["ConfigMap postgres-ca: its key ca.crt is missing"]),
+    ({"data": {"ca.crt": "x"}}, []),
+    ({"binaryData": {"ca.crt": "eA=="}}, []),
+]
+
+
+@pytest.mark.parametrize(("config_map", "expected"), CONFIG_MAPS)
+def test_config_maps(config_map: dict[str, t.Any] | None, expected: list[str]) -> None:
+    found = Findings()
+    prerequisites.judge_config_map(found, "postgres-ca", ["ca.crt"], config_map)
+    assert [one.message for one in found.problems] == expected
 
 
 LEVELS = [
@@ -152,14 +227,20 @@ LEVELS = [
 def test_pod_security(level: str, needed: str, fine: bool) -> None:
     found = Findings()
     labels = {prerequisites.POD_SECURITY_LABEL: level} if level else {}
-    assert prerequisites.judge_namespace(found, {"metadata": {"name": "lms-dev", "labels": labels}}, needed) == level
+    assert prerequisites.judge_namespace(found, "lms-dev", {"metadata": {"labels": labels}}, needed) == level
     assert (found.problems == []) is fine
 
 
 def test_a_namespace_that_is_being_deleted_is_refused() -> None:
     found = Findings()
-    prerequisites.judge_namespace(found, {"metadata": {"name": "lms-dev", "deletionTimestamp": "2026-11-21T08:00:00Z"}}, "restricted")
+    prerequisites.judge_namespace(found, "lms-dev", {"metadata": {"deletionTimestamp": "2026-11-21T08:00:00Z"}}, "restricted")
     assert sentences(found) == ["lms-dev is being deleted (wait for its end, then prepare it anew)"]
+
+
+def test_a_namespace_that_is_missing_is_a_problem() -> None:
+    found = Findings()
+    assert prerequisites.judge_namespace(found, "lms-dev", None, "restricted") == ""
+    assert sentences(found) == ["lms-dev does not exist (playbooks/prepare_namespace.yml makes it)"]
 
 
 TOKENS: list[tuple[dt.timedelta | None, str, str, str]] = [
@@ -197,8 +278,16 @@ ROUTES: list[tuple[str, dict[str, t.Any], str]] = [
     ("as a regular expression", ingress("/C42(/|$)(.*)"), f"/C42/ on {HOST} is taken by Ingress lms-dev/other"),
     ("in other letters", ingress("/c42"), f"/C42/ on {HOST} is taken by Ingress lms-dev/other"),
     ("on any host", ingress("/C42", host=None), f"/C42/ on {HOST} is taken by Ingress lms-dev/other"),
-    ("another client's", ingress("/C42", labels={**OURS, "rarus.lms/client": "C7"}), f"/C42/ on {HOST} is taken by Ingress lms-dev/other of client C7"),
-    ("by label only", ingress("/C42", labels={"rarus.lms/client": "C42"}), f"/C42/ on {HOST} is taken by Ingress lms-dev/other of client C42"),
+    (
+        "another client's",
+        ingress("/C42", labels={**OURS, "rarus.lms/client": "C7"}),
+        f"/C42/ on {HOST} is taken by Ingress lms-dev/other of client C7",
+    ),
+    (
+        "by label only",
+        ingress("/C42", labels={"rarus.lms/client": "C42"}),
+        f"/C42/ on {HOST} is taken by Ingress lms-dev/other of client C42",
+    ),
     ("its own", ingress("/C42(/|$)(.*)", labels=OURS), ""),
     ("a longer id", ingress("/C421/"), ""),
     ("another host", ingress("/C42/", host="other.example"), ""),
@@ -213,5 +302,5 @@ ROUTES: list[tuple[str, dict[str, t.Any], str]] = [
 @pytest.mark.parametrize(("case", "taken", "expected"), ROUTES, ids=[case[0] for case in ROUTES])
 def test_taken_paths(case: str, taken: dict[str, t.Any], expected: str) -> None:
     found = Findings()
-    prerequisites.taken_paths(found, [taken], HOST, ["C42"])
+    prerequisites.taken_paths(found, [taken], {Path(HOST, "C42"): "C42"})
     assert [one.message for one in found.problems] == ([expected] if expected else []), case
