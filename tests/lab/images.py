@@ -1,6 +1,6 @@
 """The images of the lab, made without any container tool: one layer, one config, one manifest each.
 
-    ensure(state, bin, registry_push="http://10.213.1.3:5000", user="lab", password_file=Path(...), report=print)
+    ensure(state, programs, registry_push="http://10.213.1.3:5000", user="lab", password_file=Path(...), report=print)
 
 pushes what the registry does not hold yet and returns the references:
 ``{"backend": "registry.example/lms/backend:dev", "backend_next": "...:2.0", "postgres_client": "...", "clickhouse_client": "..."}``.
@@ -10,7 +10,7 @@ pushes what the registry does not hold yet and returns the references:
 writes the archive of the sandbox image ``docker.io/lab/pause:1`` for ``ctr -n k8s.io images import`` and returns its path;
 it needs nothing but Debian's busybox-static, so it can be called before the registry stands.
 
-``bin`` is the folder with the built parts ``lms-backend`` and ``clickhouse-client``; the rest comes from ``DEBIAN_PACKAGES``.
+``programs`` is the folder with the built parts ``lms-backend`` and ``clickhouse-client``; the rest comes from ``DEBIAN_PACKAGES``.
 An image has the same digest wherever it is made of the same files (no times, no owners), so the digest says whether to push.
 """
 from __future__ import annotations
@@ -195,10 +195,10 @@ class Registry:
         self._ask("PUT", f"{place}{'&' if '?' in place else '?'}digest={digest}", body=blob)
 
 
-def backend_images(bin: Path) -> dict[str, Image]:
+def backend_images(programs: Path) -> dict[str, Image]:
     """The back end under two tags that differ in what they call themselves."""
     root = RootFolder()
-    root.program(bin / "lms-backend", "usr/local/bin/lms-backend")
+    root.program(programs / "lms-backend", "usr/local/bin/lms-backend")
     root.folder("mnt/image/static")
     root.folder("etc/lms")
     layer = root.layer()
@@ -216,19 +216,20 @@ def postgres_client_image() -> Image:
     return Image("tools/postgres-client", "15", root.layer(), ("/usr/bin/psql",), {"LANG": "C.UTF-8"})
 
 
-def clickhouse_client_image(bin: Path) -> Image:
+def clickhouse_client_image(programs: Path) -> Image:
     root = RootFolder()
     root.shell()
-    root.program(bin / "clickhouse-client", "usr/bin/clickhouse-client")
+    root.program(programs / "clickhouse-client", "usr/bin/clickhouse-client")
     return Image("tools/clickhouse-client", "1", root.layer(), ("/usr/bin/clickhouse-client",), {"LANG": "C.UTF-8"})
 
 
 def ensure(
-    state: Path, bin: Path, *, registry_push: str, user: str, password_file: Path, report: Callable[[str], None],
+    state: Path, programs: Path, *, registry_push: str, user: str, password_file: Path, report: Callable[[str], None],
 ) -> dict[str, str]:
     """Push the images that the registry lacks and write the sandbox image's archive; return the references by their keys in lab.json."""
     registry = Registry(registry_push, user, password_file)
-    images = {**backend_images(bin), "postgres_client": postgres_client_image(), "clickhouse_client": clickhouse_client_image(bin)}
+    clients = {"postgres_client": postgres_client_image(), "clickhouse_client": clickhouse_client_image(programs)}
+    images = {**backend_images(programs), **clients}
     for image in images.values():
         if not registry.holds(image):
             report(f"pushing {image.reference} ({len(image.layer) >> 20} MiB)")

@@ -31,8 +31,9 @@ class AccessStatement:
         words = Words(tokens)
         verbs: dict[str, Callable[[Words], str]] = {
             "CREATE USER": self._create_user, "CREATE ROLE": self._create_role, "ALTER USER": self._alter_user,
-            "DROP USER": self._drop_user, "DROP ROLE": self._drop_role, "GRANT": self._grant, "REVOKE": self._revoke, "SHOW GRANTS": self._show_grants,
-            "SHOW USERS": self._show_users, "SHOW ROLES": self._show_roles, "SHOW CREATE USER": self._show_create_user,
+            "DROP USER": self._drop_user, "DROP ROLE": self._drop_role, "GRANT": self._grant, "REVOKE": self._revoke,
+            "SHOW GRANTS": self._show_grants, "SHOW USERS": self._show_users, "SHOW ROLES": self._show_roles,
+            "SHOW CREATE USER": self._show_create_user,
         }
         for verb, act in verbs.items():
             if words.accept(verb):

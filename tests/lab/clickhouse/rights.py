@@ -19,7 +19,8 @@ BY_NAME = {"USER_NAME", "DEFINER", "NAMED_COLLECTION", "TABLE_ENGINE"}
 
 # The engine's table does not say that SOURCES holds these.
 SOURCES = {
-    "FILE", "URL", "REMOTE", "MONGO", "REDIS", "MYSQL", "POSTGRES", "SQLITE", "ODBC", "JDBC", "HDFS", "S3", "AZURE", "KAFKA", "NATS", "RABBITMQ",
+    "FILE", "URL", "REMOTE", "MONGO", "REDIS", "MYSQL", "POSTGRES", "SQLITE", "ODBC", "JDBC", "HDFS", "S3", "AZURE", "KAFKA", "NATS",
+    "RABBITMQ",
 }
 
 
