@@ -5,7 +5,7 @@
 NAME ?= dev
 PYTHON ?= python3
 # Runs a command in the project's virtualenv, which is made on first use in the cache outside the checkout.
-IN := $(PYTHON) tests/venv.py
+IN := $(PYTHON) tests/in_venv.py
 LAB := $(PYTHON) tests/lab
 
 help: ## list what can be made

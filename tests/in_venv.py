@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Run a command in the project's virtualenv, made on first use: python3 tests/venv.py COMMAND...
+"""Run a command in the project's virtualenv, made on first use: python3 tests/in_venv.py COMMAND...
 
 The virtualenv lies outside the checkout, in the cache, named after its Python and its lock; so it is made once and shared by all checkouts.
 Needs nothing but Python 3.11 or newer; as root on Debian, what Python itself lacks for it (ensurepip) is installed.
