@@ -64,5 +64,5 @@ options:
       - Falls back to the environment variable E(K8S_AUTH_PROXY), then to E(HTTPS_PROXY) and its like.
     type: str
 requirements:
-  - kubernetes >= 24.2.0, but not 36.0.0 or 36.0.1 (they do not send the token)
+  - kubernetes >= 30.0.0, but not 36.0.0 or 36.0.1 (they do not send the token)
 """

@@ -75,7 +75,7 @@ class Library:
 
     @property
     def requirement(self) -> str:
-        """Return the requirement as pip reads it, for example `kubernetes>=24.2.0,!=36.0.0,!=36.0.1`."""
+        """Return the requirement as pip reads it, for example `kubernetes>=30.0.0,!=36.0.0,!=36.0.1`."""
         without = "".join(f",!={_dotted(version)}" for version in self.broken)
         return f"{self.name}>={_dotted(self.minimum)}{without}"
 
@@ -98,7 +98,7 @@ _MUTE = "does not send the token that it is given (kubernetes-client/python#2582
 
 KUBERNETES = Library.load(
     "kubernetes",
-    minimum=(24, 2, 0),
+    minimum=(30, 0, 0),
     purpose="talking to the cluster",
     submodules=("config", "client.configuration", "client.rest"),
     broken={(36, 0, 0): _MUTE, (36, 0, 1): _MUTE},
