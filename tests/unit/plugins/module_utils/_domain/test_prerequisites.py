@@ -196,7 +196,7 @@ def test_claims(case: str, claim: dict[str, t.Any] | None, problem: str, warning
     found = Findings()
     prerequisites.judge_claim(found, "lms-static", claim)
     assert [one.message[: len(problem)] for one in found.problems] == ([] if not problem else [problem.partition(" (")[0]])
-    assert [one.message for one in found.warnings] == ([warning] if warning else [])
+    assert [one.message for one in found.warnings] == ([warning] if warning else []), case
 
 
 CONFIG_MAPS: list[tuple[dict[str, t.Any] | None, list[str]]] = [
