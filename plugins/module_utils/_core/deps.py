@@ -50,8 +50,7 @@ class Library:
                 modules[module] = importlib.import_module(module)
         except ImportError as error:
             problem = f"cannot be imported ({error})"
-        library = cls(name=name, minimum=minimum, purpose=purpose, broken=broken or {}, modules=modules, problem=problem)
-        return library
+        return cls(name=name, minimum=minimum, purpose=purpose, broken=broken or {}, modules=modules, problem=problem)
 
     @property
     def version(self) -> str:

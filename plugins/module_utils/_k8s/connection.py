@@ -8,6 +8,7 @@ from __future__ import annotations
 import ipaddress
 import os
 import typing as t
+from pathlib import Path
 from urllib.parse import urlsplit
 
 from ansible.module_utils.basic import env_fallback
@@ -175,8 +176,7 @@ def _check_files(configuration: t.Any) -> None:
         if not path:
             continue
         try:
-            with open(path, "rb") as file:
-                found = b"-----BEGIN " in file.read()
+            found = b"-----BEGIN " in Path(path).read_bytes()
         except OSError as error:
             raise InputError(f"{option}: {path} cannot be read ({error.strerror}).") from None
         if not found:
