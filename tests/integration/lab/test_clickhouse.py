@@ -3,10 +3,10 @@ from __future__ import annotations
 
 import hashlib
 import re
-import signal
 import subprocess
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -42,9 +42,7 @@ GRANT CREATE TEMPORARY TABLE ON *.* TO c42 WITH GRANT OPTION;
 class Running:
     """A server on the loopback."""
 
-    process: subprocess.Popen[str]
     port: int
-    log: Path
     folder: Path
 
     def login(self, user: str = "default", password: str = ADMIN_PASSWORD, database: str = "") -> Client:
@@ -66,43 +64,49 @@ class Running:
         return 0
 
 
-def start(folder: Path) -> Running:
-    """Start a server and wait until it says that it serves."""
+@contextmanager
+def running(folder: Path) -> Iterator[Running]:
+    """A server that serves; no secret may be in its log when it ended."""
     password_file = folder / "admin-password"
     password_file.write_text(ADMIN_PASSWORD + "\n")
     log = folder / "log"
     argv = install.command(
         install.ensure(cache_root(), print), listen="127.0.0.1", port=0, state=folder / "state", admin_password_file=password_file)
     with log.open("w") as file:
-        process = subprocess.Popen(argv, stderr=file, text=True)
+        process = subprocess.Popen(argv, stderr=file)
+    try:
+        yield Running(port_of(process, log), folder)
+    finally:
+        process.terminate()
+        process.wait(PATIENCE)
+    assert not [secret for secret in (ADMIN_PASSWORD, PASSWORD, SALT, HASH) if secret in log.read_text()]
+
+
+def port_of(process: subprocess.Popen[bytes], log: Path) -> int:
+    """The port that the server says it serves on."""
     deadline = time.monotonic() + PATIENCE
     while time.monotonic() < deadline and process.poll() is None:
-        said = re.findall(r"serving on 127\.0\.0\.1:(\d+)", log.read_text())
+        said = re.search(r"serving on 127\.0\.0\.1:(\d+)", log.read_text())
         if said:
-            return Running(process, int(said[-1]), log, folder)
+            return int(said[1])
         time.sleep(POLL)
-    process.kill()
     raise AssertionError(f"the server does not serve: {log.read_text()}")
 
 
-def stop(server: Running) -> None:
-    server.process.send_signal(signal.SIGTERM)
-    server.process.wait(PATIENCE)
-    log = server.log.read_text()
-    assert not [secret for secret in (ADMIN_PASSWORD, PASSWORD, SALT, HASH) if secret in log]
+def set_up(server: Running) -> None:
+    for statement in SETUP.rstrip().rstrip(";").split(";\n"):
+        server.ask(statement)
 
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     """A server with client C42, set up as the Job does it, and its neighbour C7."""
-    running = start(tmp_path_factory.mktemp("clickhouse"))
-    for statement in SETUP.rstrip().rstrip(";").split(";\n"):
-        running.ask(statement)
-    for statement in ("CREATE DATABASE c7", "CREATE TABLE c7.t (a UInt64) ENGINE = MergeTree ORDER BY a", "INSERT INTO c7.t VALUES (7)",
-                      "CREATE USER c7 IDENTIFIED WITH plaintext_password BY 'seven'", "GRANT ALL ON c7.* TO c7"):
-        running.ask(statement)
-    yield running
-    stop(running)
+    with running(tmp_path_factory.mktemp("clickhouse")) as started:
+        set_up(started)
+        for statement in ("CREATE DATABASE c7", "CREATE TABLE c7.t (a UInt64) ENGINE = MergeTree ORDER BY a", "INSERT INTO c7.t VALUES (7)",
+                          "CREATE USER c7 IDENTIFIED WITH plaintext_password BY 'seven'", "GRANT ALL ON c7.* TO c7"):
+            started.ask(statement)
+        yield started
 
 
 @pytest.fixture(scope="module")
@@ -234,16 +238,13 @@ def test_a_revoked_part_of_a_wider_grant_stays_away(server: Running) -> None:
 
 
 def test_everything_is_there_after_a_restart(tmp_path: Path) -> None:
-    first = start(tmp_path)
-    for statement in SETUP.rstrip().rstrip(";").split(";\n"):
-        first.ask(statement)
-    first.ask("CREATE TABLE t (a UInt8) ENGINE = MergeTree ORDER BY a", "c42", PASSWORD, "c42")
-    first.ask("INSERT INTO t VALUES (5)", "c42", PASSWORD, "c42")
-    stop(first)
-    second = start(tmp_path)
-    assert second.ask("SELECT a FROM t", "c42", PASSWORD, "c42") == [(5,)]
-    assert second.ask("SELECT comment FROM system.databases WHERE name = 'c42'") == [("rarus.lms; client=C42",)]
-    stop(second)
+    with running(tmp_path) as first:
+        set_up(first)
+        first.ask("CREATE TABLE t (a UInt8) ENGINE = MergeTree ORDER BY a", "c42", PASSWORD, "c42")
+        first.ask("INSERT INTO t VALUES (5)", "c42", PASSWORD, "c42")
+    with running(tmp_path) as second:
+        assert second.ask("SELECT a FROM t", "c42", PASSWORD, "c42") == [(5,)]
+        assert second.ask("SELECT comment FROM system.databases WHERE name = 'c42'") == [("rarus.lms; client=C42",)]
     kept = (tmp_path / "state/accounts.json")
     assert kept.stat().st_mode & 0o777 == 0o600
     assert PASSWORD not in kept.read_text()
