@@ -39,10 +39,10 @@ def until(true: Callable[[], Any], what: str) -> Any:
     return found
 
 
-def free_port() -> int:
+def free_port() -> str:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+        return str(probe.getsockname()[1])
 
 
 @pytest.fixture(scope="module")
@@ -67,7 +67,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return made
 
 
-def right(folder: Path, postgres: str = "127.0.0.1:1", clickhouse: str = "127.0.0.1:1", port: int = 8080) -> dict[str, str]:
+def right(folder: Path, *, postgres: str = "127.0.0.1:1", clickhouse: str = "127.0.0.1:1", port: str = "8080") -> dict[str, str]:
     """Variables of section 7, all of them in order."""
     return {
         "LMS_CLIENT_ID": "C42", "LMS_SERVER_DEBUG": "true", "LMS_SERVER_PORT": f":{port}", "LMS_SERVER_STATIC": str(folder / "static"),
@@ -155,7 +155,7 @@ def postgres_server() -> Iterator[str]:
     options = ["-c", "listen_addresses=127.0.0.1", "-c", f"port={port}", "-c", "unix_socket_directories=", "-c", "fsync=off"]
     with (home / "log").open("w") as log:
         server = subprocess.Popen([*as_owner, str(PROGRAMS / "postgres"), "-D", f"{home}/data", *options], stderr=log)
-    psql = [str(PROGRAMS / "psql"), "-h", "127.0.0.1", "-p", str(port), "-U", "postgres", "-v", "ON_ERROR_STOP=1", "-q"]
+    psql = [str(PROGRAMS / "psql"), "-h", "127.0.0.1", "-p", port, "-U", "postgres", "-v", "ON_ERROR_STOP=1", "-q"]
     env = {"PGPASSWORD": PASSWORD, "PATH": os.environ["PATH"]}
     try:
         until(lambda: subprocess.run([*psql, "-c", ""], env=env, capture_output=True, check=False).returncode == 0, "PostgreSQL serves")
@@ -177,7 +177,7 @@ def clickhouse_server(folder: Path) -> Iterator[str]:
     port, password = free_port(), folder / "clickhouse-password"
     password.write_text(PASSWORD)
     python = install.ensure(cache_root(), print)
-    argv = install.command(python, listen="127.0.0.1", port=port, state=folder / "state", admin_password_file=password)
+    argv = install.command(python, listen="127.0.0.1", port=int(port), state=folder / "state", admin_password_file=password)
     program = build.ensure(["clickhouse-client"], report=print) / "clickhouse-client"
     (folder / "client.xml").write_text(f"<config><host>127.0.0.1</host><port>{port}</port><password>{PASSWORD}</password></config>")
     script = f"CREATE DATABASE c42; CREATE USER c42 IDENTIFIED BY '{PASSWORD}'; GRANT ALL ON c42.* TO c42"
@@ -258,7 +258,8 @@ def test_it_misbehaves_as_asked(program: Path, folder: Path, databases: dict[str
         assert get(env, "/")[1]["databases"] == {"postgres": False, "clickhouse": False}
     with serving(program, {**env, "LAB_FAIL_READY": "true"}) as process:
         assert process.stderr is not None
-        until(lambda: b"LAB_FAIL_READY" in process.stderr.readline(), "it says that its port stays closed")
+        said = process.stderr
+        until(lambda: b"LAB_FAIL_READY" in said.readline(), "it says that its port stays closed")
         assert get(env, "/")[0] == 0
     with serving(program, {**env, "LAB_SLOW_START": "1"}):
         begun = time.monotonic()

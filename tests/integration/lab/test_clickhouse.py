@@ -51,7 +51,8 @@ class Running:
     def ask(self, statement: str, user: str = "default", password: str = ADMIN_PASSWORD, database: str = "") -> list[tuple[Any, ...]]:
         client = self.login(user, password, database)
         try:
-            return client.execute(statement)
+            rows: list[tuple[Any, ...]] = client.execute(statement)
+            return rows
         finally:
             client.disconnect()
 
