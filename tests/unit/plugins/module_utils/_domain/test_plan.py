@@ -14,7 +14,7 @@ from ansible_collections.rarus.lms.plugins.module_utils._domain.record import ma
 
 Object = dict[str, t.Any]
 OURS = {"app.kubernetes.io/managed-by": "rarus.lms", "rarus.lms/client": "C42"}
-FIELDS = {"f:spec": {"f:replicas": {}, "f:template": {"f:spec": {"f:containers": {'k:{"name":"c42"}': {".": {}, "f:image": {}}}}}}}
+FIELDS: Object = {"f:spec": {"f:replicas": {}, "f:template": {"f:spec": {"f:containers": {'k:{"name":"c42"}': {".": {}, "f:image": {}}}}}}}
 STATUS = {"manager": "kube-controller-manager", "operation": "Update", "subresource": "status", "fieldsV1": {"f:spec": {"f:replicas": {}}}}
 
 

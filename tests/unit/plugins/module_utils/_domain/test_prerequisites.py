@@ -15,7 +15,7 @@ from ansible_collections.rarus.lms.plugins.module_utils._domain import prerequis
 from ansible_collections.rarus.lms.plugins.module_utils._domain.needs import Path, SecretNeed
 from ansible_collections.rarus.lms.plugins.module_utils._domain.prerequisites import Findings
 from cryptography import x509
-from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
@@ -36,7 +36,7 @@ def certificate(names: list[str], begins: dt.timedelta = -DAY, ends: dt.timedelt
     if names:
         builder = builder.add_extension(x509.SubjectAlternativeName([x509.DNSName(name) for name in names]), critical=False)
     made = builder.sign(key, hashes.SHA256())
-    return encoded(made.public_bytes(prerequisites.CRYPTOGRAPHY.part("hazmat.primitives.serialization").Encoding.PEM))
+    return encoded(made.public_bytes(serialization.Encoding.PEM))
 
 
 def pull_secret(*hosts: str, kind: str = prerequisites.PULL_TYPE) -> dict[str, t.Any]:

@@ -222,7 +222,8 @@ def test_further_secrets_are_looked_for() -> None:
 
 
 def test_run_fails_with_all_problems_in_one_line_and_shows_them_one_a_line(monkeypatch: pytest.MonkeyPatch) -> None:
-    cluster, lines = Cluster(NAMESPACE, SECRET), []
+    cluster = Cluster(NAMESPACE, SECRET)
+    lines: list[str] = []
     cluster.rules["lms-dev"] = {"resourceRules": [rule for rule in role_rules(NAMESPACE_RULES) if rule["resources"] != ["pods/log"]]}
     monkeypatch.setattr(namespace_info, "connect", lambda _params: cluster)
     with pytest.raises(LmsError) as raised:
