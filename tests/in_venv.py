@@ -1,4 +1,3 @@
-#!/usr/bin/env python3
 """Run a command in the project's virtualenv, made on first use: python3 tests/in_venv.py COMMAND...
 
 The virtualenv lies outside the checkout, in the cache, named after its Python and its lock; so it is made once and shared by all checkouts.
@@ -36,7 +35,7 @@ def choose() -> tuple[Path, str, str]:
     wanted = os.environ.get("RARUS_LMS_PYTHON", "")
     for line in [wanted] if wanted else PREFERRED:
         for python in pythons(line):
-            version = [python, "-c", "import platform; print(platform.python_version())"]
+            version = [str(python), "-c", "import platform; print(platform.python_version())"]
             seen = subprocess.run(version, check=False, capture_output=True, text=True)
             if seen.returncode == 0 and seen.stdout.startswith(f"{line}."):
                 return python, seen.stdout.strip(), LOCKS[line]
@@ -63,8 +62,8 @@ def make(venv: Path, python: Path, lock: Path) -> None:
     print(f"virtualenv: installing {lock.name} into {venv}", file=sys.stderr, flush=True)
     shutil.rmtree(venv, ignore_errors=True)
     subprocess.run([python, "-m", "venv", venv], check=True)
-    pip = [venv / "bin/pip", "--quiet", "--disable-pip-version-check"]
-    subprocess.run([*pip, "install", "--require-hashes", "--requirement", lock], check=True, stdout=sys.stderr)
+    pip = [str(venv / "bin/pip"), "--quiet", "--disable-pip-version-check"]
+    subprocess.run([*pip, "install", "--require-hashes", "--requirement", str(lock)], check=True, stdout=sys.stderr)
     (venv / ".complete").touch()
     print(f"virtualenv: ready after {time.monotonic() - started:.0f} s", file=sys.stderr, flush=True)
 
