@@ -220,11 +220,13 @@ def test_what_the_server_says_of_users_and_grants(server: Running) -> None:
 
 
 def test_a_second_login_by_a_role(server: Running) -> None:
-    for statement in ("CREATE ROLE c8_role", "CREATE DATABASE c8", "GRANT ALL ON c8.* TO c8_role", "CREATE USER c8_b IDENTIFIED BY 'b'",
-                      "GRANT c8_role TO c8_b"):
+    for statement in ("CREATE ROLE c8", "CREATE DATABASE c8", "GRANT ALL ON c8.* TO c8", "CREATE USER c8_b IDENTIFIED BY 'b'",
+                      "CREATE USER c8 IDENTIFIED BY 'a'", "GRANT c8 TO c8_b, c8"):
         server.ask(statement)
     server.ask("CREATE TABLE c8.t (a UInt8) ENGINE = Memory", "c8_b", "b")
-    server.ask("REVOKE c8_role FROM c8_b")
+    server.ask("INSERT INTO c8.t VALUES (1)", "c8", "a")
+    server.ask("REVOKE c8 FROM c8_b")
+    assert server.ask("SELECT count() FROM c8.t", "c8", "a") == [(1,)]
     assert server.code("SELECT * FROM c8.t", "c8_b", "b") == 497
 
 

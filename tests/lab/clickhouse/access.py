@@ -62,13 +62,14 @@ class AccessStatement:
         self._settings(words, template)
         for name in names:
             self._need(f"CREATE {kind.upper()}", Scope(name))
-            if name in self.accounts.all and not replacing:
+            known = self.accounts.kind(is_role=is_role)
+            if name in known and not replacing:
                 if if_missing:
                     continue
                 raise ServerError(
                     493, "ACCESS_ENTITY_ALREADY_EXISTS",
                     f"{kind} {name_of(name)}: cannot insert because {kind} {name_of(name)} already exists in `local_directory`.")
-            self.accounts.all[name] = Account(
+            known[name] = Account(
                 name, is_role=is_role, logins=list(template.logins), roles=list(template.roles), default_database=template.default_database)
         return ""
 
@@ -79,8 +80,8 @@ class AccessStatement:
         for name in names:
             self._need("ALTER USER", Scope(name))
             words.at = start
-            known = self.accounts.all.get(name)
-            self._settings(words, Account(name) if known is None and if_exists else self.accounts.get(name, is_role=False))
+            unknown = if_exists and name not in self.accounts.users
+            self._settings(words, Account(name) if unknown else self.accounts.get(name, is_role=False))
         return ""
 
     def _settings(self, words: Words, account: Account) -> None:
@@ -110,10 +111,10 @@ class AccessStatement:
         if_exists = words.accept("IF EXISTS")
         for name in words.list():
             self._need("DROP ROLE" if is_role else "DROP USER", Scope(name))
-            if name in self.accounts.all or not if_exists:
+            if not if_exists:
                 self.accounts.get(name, is_role=is_role)
-                del self.accounts.all[name]
-            for other in self.accounts.all.values():
+            self.accounts.kind(is_role=is_role).pop(name, None)
+            for other in self.accounts.all if is_role else ():
                 other.roles = [role for role in other.roles if role != name]
         return ""
 
@@ -205,11 +206,11 @@ class AccessStatement:
 
     def _show_users(self, _words: Words) -> str:
         self._need("SHOW USERS")
-        return _column("name", sorted(name for name, account in self.accounts.all.items() if not account.is_role))
+        return _column("name", sorted(self.accounts.users))
 
     def _show_roles(self, _words: Words) -> str:
         self._need("SHOW ROLES")
-        return _column("name", sorted(name for name, account in self.accounts.all.items() if account.is_role))
+        return _column("name", sorted(self.accounts.roles))
 
     def _show_create_user(self, words: Words) -> str:
         name = self.account.name if words.done() else words.take()

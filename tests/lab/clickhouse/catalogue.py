@@ -55,12 +55,12 @@ class Catalogue:
             here = {"shard_num": 1, "replica_num": 1, "host_name": "localhost", "port": self.port, "is_local": 1}
             return [{"cluster": name, **here} for name in self.clusters]
         by_table = {"users": _user_rows, "roles": _role_rows, "grants": _grant_rows, "role_grants": self._role_grant_rows}
-        return [row for account in self.accounts.all.values() for row in by_table[table](account)]
+        return [row for account in self.accounts.all for row in by_table[table](account)]
 
     def _role_grant_rows(self, account: Account) -> list[dict[str, object]]:
+        roles = [self.accounts.get(role, is_role=True) for role in account.roles]
         return [
-            {**_owner(account), "granted_role_name": role, "granted_role_id": self.accounts.get(role).id, "granted_role_is_default": 1}
-            for role in account.roles
+            {**_owner(account), "granted_role_name": role.name, "granted_role_id": role.id, "granted_role_is_default": 1} for role in roles
         ]
 
 

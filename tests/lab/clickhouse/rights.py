@@ -132,46 +132,52 @@ class Accounts:
 
     def __init__(self, path: Path, privileges: Privileges, admin: str, admin_password: str) -> None:
         self._path, self.privileges, self.admin = path, privileges, admin
-        self.all: dict[str, Account] = {}
-        if path.exists():
-            self.all = {name: _account(kept) for name, kept in json.loads(path.read_text()).items()}
-        administrator = self.all.setdefault(admin, Account(admin))
+        kept = [_account(one) for one in json.loads(path.read_text())] if path.exists() else []
+        self.users = {account.name: account for account in kept if not account.is_role}
+        self.roles = {account.name: account for account in kept if account.is_role}
+        administrator = self.users.setdefault(admin, Account(admin))
         administrator.logins = [Login.by_password("sha256_password", admin_password)]
         administrator.grants = [Grant("ALL", option=True)]
+
+    @property
+    def all(self) -> list[Account]:
+        return [*self.users.values(), *self.roles.values()]
+
+    def kind(self, *, is_role: bool) -> dict[str, Account]:
+        """All roles, or all users, by name; a role and a user may have the same name."""
+        return self.roles if is_role else self.users
 
     def save(self) -> None:
         new = self._path.with_suffix(".new")
         with os.fdopen(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
-            json.dump({name: asdict(account) for name, account in self.all.items()}, file, indent=1)
+            json.dump([asdict(account) for account in self.all], file, indent=1)
             file.flush()
             os.fsync(file.fileno())
         new.replace(self._path)
 
     def log_in(self, name: str, password: str) -> Account:
-        account = self.all.get(name)
-        if account is None or account.is_role or not any(login.accepts(password) for login in account.logins):
+        account = self.users.get(name)
+        if account is None or not any(login.accepts(password) for login in account.logins):
             raise ServerError(
                 516, "AUTHENTICATION_FAILED",
                 f"{name}: Authentication failed: password is incorrect, or there is no user with such name.")
         return account
 
     def get(self, name: str, *, is_role: bool | None = None) -> Account:
-        account = self.all.get(name)
-        if account is None or (is_role is not None and account.is_role != is_role):
+        """The user or role of that name; a user before a role where the caller does not say which."""
+        found = [self.kind(is_role=which).get(name) for which in ((False, True) if is_role is None else (is_role,))]
+        account = next((one for one in found if one is not None), None)
+        if account is None:
             code, kind = (511, "role") if is_role else (192, "user")
             raise ServerError(code, f"UNKNOWN_{kind.upper()}", f"There is no {kind} {name_of(name)} in `user directories`.")
         return account
 
     def roles_of(self, account: Account) -> list[Account]:
         """The account and every role that it has, also through other roles."""
-        found = {account.name: account}
-        waiting = list(account.roles)
-        while waiting:
-            role = self.all.get(waiting.pop())
-            if role is not None and role.name not in found:
-                found[role.name] = role
-                waiting += role.roles
-        return list(found.values())
+        found = [account]
+        for one in found:
+            found += [role for name in one.roles if (role := self.roles.get(name)) is not None and role not in found]
+        return found
 
     def has(self, account: Account, right: str, scope: Scope, *, option: bool = False) -> bool:
         """Whether the account, or one of its roles, holds the whole of `right` on the whole of `scope`."""

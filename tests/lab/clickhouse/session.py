@@ -57,7 +57,7 @@ class Session:
 
     def run(self, text: str) -> tuple[str, list[bytes]]:
         """Carry out one statement; returns its kind, which holds nothing of its text, and the blocks of its result."""
-        self._server.accounts.get(self._account.name)  # a user that was dropped since may do nothing more
+        self._account = self._server.accounts.get(self._account.name, is_role=False)  # it may be gone, or made anew
         canonical, on_cluster = self._without_cluster(self._engine.canonical(text).strip())
         form = FORMS.match(canonical)
         if form is not None:
