@@ -1,7 +1,7 @@
 """Run ansible-test sanity on a copy of the tree, where Ansible expects a collection to lie; there are no ignore files.
 
 ansible-test makes virtualenvs of its own, for which it downloads a bootstrap script of pip. A script of that name in its cache is used
-instead; ours takes the pip that Python itself carries. It also hides pip's settings in the environment from pip: they are written down for it.
+instead; ours takes the pip that Python itself carries. It also hides the environment's PIP_* variables from pip: they are written down.
 """
 
 from __future__ import annotations
@@ -41,8 +41,9 @@ def give_pip() -> None:
         (cache / f"get_pip_{version.replace('.', '_')}.py").write_text(GET_PIP)
     listed = subprocess.run(["pip", "config", "list"], capture_output=True, text=True, check=True).stdout
     settings = dict(re.findall(r"^(?:global|install|:env:)\.([\w-]+)='(.*)'$", listed, flags=re.MULTILINE))
-    (HOME / ".config" / "pip").mkdir(parents=True, exist_ok=True)
-    (HOME / ".config" / "pip" / "pip.conf").write_text("\n".join(["[global]", *(f"{key} = {value}" for key, value in settings.items()), ""]))
+    written = HOME / ".config" / "pip" / "pip.conf"
+    written.parent.mkdir(parents=True, exist_ok=True)
+    written.write_text("\n".join(["[global]", *(f"{key} = {value}" for key, value in settings.items()), ""]))
 
 
 def lay_out(tree: Path) -> Path:

@@ -13,7 +13,8 @@ import yaml
 
 ROOT = Path(__file__).resolve().parents[2]
 MODULES = sorted((ROOT / "plugins" / "modules").glob("*.py"))
-ENTRY_POINTS = sorted(path for kind in ("modules", "action", "lookup", "filter", "inventory", "callback") for path in (ROOT / "plugins" / kind).glob("*.py"))
+KINDS = ("modules", "action", "lookup", "filter", "inventory", "callback")
+ENTRY_POINTS = sorted(path for kind in KINDS for path in (ROOT / "plugins" / kind).glob("*.py"))
 BELOW_ENTRY_POINTS = sorted((ROOT / "plugins" / "module_utils").rglob("*.py"))
 ROLES = sorted(path.parent.parent for path in ROOT.glob("roles/*/meta/argument_specs.yml"))
 ENDS_A_MODULE = ROOT / "plugins" / "module_utils" / "_core" / "module.py"
@@ -115,8 +116,8 @@ def test_every_relative_link_of_the_documentation_leads_somewhere() -> None:
     link = re.compile(r"\]\((?!\w+:|#)([^)#\s]+)")
     pages = tracked("*.md")
     assert pages
-    dead = [f"{name_of(page)}: {target}" for page in pages for target in link.findall(page.read_text()) if not (page.parent / target).exists()]
-    assert dead == []
+    targets = [(page, target) for page in pages for target in link.findall(page.read_text())]
+    assert [f"{name_of(page)}: {target}" for page, target in targets if not (page.parent / target).exists()] == []
 
 
 def test_requirements_are_the_same_wherever_they_are_stated() -> None:
