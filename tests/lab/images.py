@@ -220,6 +220,7 @@ def clickhouse_client_image(programs: Path) -> Image:
     root = RootFolder()
     root.shell()
     root.program(programs / "clickhouse-client", "usr/bin/clickhouse-client")
+    root.link("usr/bin/clickhouse", "clickhouse-client")  # `clickhouse client` is how newer scripts write it
     return Image("tools/clickhouse-client", "1", root.layer(), ("/usr/bin/clickhouse-client",), {"LANG": "C.UTF-8"})
 
 
