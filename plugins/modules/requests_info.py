@@ -71,6 +71,11 @@ differing:
   returned: success
   type: list
   elements: dict
+references:
+  description: The same objects by client, api_version, kind, name and namespace, as O(rarus.lms.client_status#module:objects) takes them.
+  returned: success
+  type: list
+  elements: dict
 reasons:
   description: Why each object of RV(differing) differs, in the same order.
   returned: success

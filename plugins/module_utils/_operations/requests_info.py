@@ -159,6 +159,10 @@ def _shown(plan: Plan) -> Object:
     return {
         "changed": False,
         "differing": [request.object for request in plan.differing],
+        "references": [
+            {"client": one.client, "api_version": one.object["apiVersion"], "kind": one.object["kind"], **_named(one.object)}
+            for one in plan.differing
+        ],
         "reasons": [
             {"client": request.client, "object": str(request), "reason": reason}
             for request, reason in zip(plan.differing, plan.reasons, strict=True)
@@ -195,6 +199,10 @@ def _statuses(requests: t.Iterable[Request]) -> Object:
     return statuses
 
 
+def _named(obj: t.Mapping[str, t.Any]) -> dict[str, str]:
+    return {"name": obj["metadata"]["name"], "namespace": obj["metadata"]["namespace"]}
+
+
 def _reference(found: t.Mapping[str, t.Any]) -> Object:
     """Return what it takes to delete this very object and no successor of its name."""
     metadata = found["metadata"]
@@ -202,8 +210,7 @@ def _reference(found: t.Mapping[str, t.Any]) -> Object:
         "client": metadata["labels"][CLIENT_LABEL],
         "api_version": found["apiVersion"],
         "kind": found["kind"],
-        "name": metadata["name"],
-        "namespace": metadata["namespace"],
+        **_named(found),
         "uid": metadata["uid"],
     }
 
