@@ -45,7 +45,10 @@ def _open_to_children(folder: Path) -> None:
     controllers = folder / "cgroup.controllers"
     if controllers.exists():
         for controller in controllers.read_text().split():
-            (folder / "cgroup.subtree_control").write_text(f"+{controller}")
+            try:
+                (folder / "cgroup.subtree_control").write_text(f"+{controller}")
+            except OSError as error:
+                raise LabError(f"{folder}: the cgroup controller {controller} cannot be handed down: {error.strerror}; is this a container?") from error
 
 
 def process_files(tag: str) -> list[Path]:

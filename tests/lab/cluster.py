@@ -287,8 +287,8 @@ def _pretended(lab: Lab) -> list[Part]:
         Component(
             "kwok",
             [
-                "kwok", kubeconfig, "--manage-all-nodes=false", selector, "--cidr=10.217.0.0/16", f"--node-ip={lab.node}",
-                f"--server-address={lab.node}:10247",
+                "kwok", kubeconfig, f"--config={MANIFESTS / 'kwok.yaml'}", "--manage-all-nodes=false", selector, "--cidr=10.217.0.0/16",
+                f"--node-ip={lab.node}", f"--server-address={lab.node}:10247",
             ],
             lambda: probes.accepts(lab.node, 10247),
             needs=["kube-apiserver"],
@@ -298,15 +298,13 @@ def _pretended(lab: Lab) -> list[Part]:
 
 
 def pretended_node(number: int) -> dict[str, object]:
-    """A node that kwok answers for: label `rarus: pretended`, so that only pods that ask for it land there."""
-    room = {"cpu": "1000", "memory": "4Ti", "pods": "2000"}
+    """A node that kwok answers for (manifests/kwok.yaml); pods that ask for `rarus: pretended` land there."""
     name = f"pretended-{number}"
     labels = {"rarus": "pretended", "kubernetes.io/hostname": name}
     return {
         "apiVersion": "v1",
         "kind": "Node",
         "metadata": {"name": name, "annotations": {"kwok.x-k8s.io/node": "fake"}, "labels": labels},
-        "status": {"allocatable": room, "capacity": room},
     }
 
 

@@ -44,8 +44,18 @@ def parts(lab: Lab) -> list[Part]:
 
 
 def programs(lab: Lab, major: str) -> Path:
-    """The folder of a major's server programs: Debian's for its own major, else the part that was unpacked into the cache."""
-    return DEBIAN_PROGRAMS if major == DEBIAN_MAJOR else lab.bin / f"postgres-{major}" / "bin"
+    """The folder of a major's server programs: Debian's for its own major, else the lab's copy of the built part."""
+    return DEBIAN_PROGRAMS if major == DEBIAN_MAJOR else lab.path("postgres", f"{major}-programs", "bin")
+
+
+def _copy_programs(lab: Lab, major: str) -> None:
+    """Copy a built major into the lab: the servers' user cannot enter a cache below /root."""
+    home = programs(lab, major).parent
+    if major != DEBIAN_MAJOR and not home.exists():
+        partial = home.with_suffix(".partial")
+        shutil.rmtree(partial, ignore_errors=True)
+        shutil.copytree(lab.bin / f"postgres-{major}", partial, symlinks=True)
+        partial.rename(home)
 
 
 def superuser_secret(major: str) -> str:
@@ -103,6 +113,7 @@ def _init(lab: Lab, major: str) -> None:
         return
     shutil.rmtree(data, ignore_errors=True)
     data.mkdir(parents=True)
+    _copy_programs(lab, major)
     shutil.chown(data, OWNER, OWNER)
     data.chmod(0o700)
     password = data.with_suffix(".password")

@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import signal
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import commands
@@ -89,15 +90,9 @@ def start_holder(state: Path) -> int:
 
 def _wait_for_title(pid: int, title: str, state: Path) -> None:
     deadline = time.monotonic() + PATIENCE_SECONDS
-    while time.monotonic() < deadline:
-        try:
-            command = Path(f"/proc/{pid}/cmdline").read_bytes()
-        except OSError:
-            command = b""
-        if command.startswith(title.encode()):
+    while _runs(pid) and time.monotonic() < deadline:
+        if Path(f"/proc/{pid}/cmdline").read_bytes().startswith(title.encode()):
             return
-        if not command:
-            break
         time.sleep(POLL_SECONDS)
     raise LabError(f"the holder of the lab's namespaces did not start:\n{(state / 'logs/holder.log').read_text()}")
 
@@ -156,13 +151,18 @@ def end(state: Path, index: int | None) -> None:
     """End every process of the lab and wait until they and the wire are gone. Repeatable; knows nothing of how far the start came."""
     if index is not None:
         commands.attempt(["ip", "link", "del", f"lms{index}"])
-    holders = find_holders(state)
-    for pid in holders:
-        os.kill(pid, signal.SIGKILL)
     deadline = time.monotonic() + PATIENCE_SECONDS
-    while any(_runs(pid) for pid in holders):
+    killed: set[int] = set()
+    unseen = 0
+    while unseen < 2:  # a process that is just becoming another program has no name for a moment
+        for pid in find_holders(state):
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+            killed.add(pid)
+        left = {pid for pid in killed if _runs(pid)}  # the last to go: the kernel lets the others end first
+        unseen = 0 if left else unseen + 1
         if time.monotonic() > deadline:
-            raise LabError(f"processes of the lab did not end: holder {holders}; look for one in state D with `ps`.")
+            raise LabError(f"processes of the lab did not end: {sorted(left)}; look for one in state D with `ps`.")
         time.sleep(POLL_SECONDS)
 
 
