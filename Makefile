@@ -20,13 +20,13 @@ test: ## THE gate: lint, types, sanity, unit tests, and all tests on a lab of th
 	$(IN) python tests/gate.py
 
 lint: ## ruff, mypy, yamllint, ansible-lint, shellcheck
-	$(IN) python tests/lint.py
+	$(IN) python tests/lint.py $(ARGS)
 
 unit: ## tests that need no cluster
 	$(IN) pytest tests/unit $(ARGS)
 
 sanity: ## ansible-test sanity, with no ignore files
-	$(IN) python tests/sanity.py
+	$(IN) python tests/sanity.py $(ARGS)
 
 integration: ## tests on a lab, started when the first of them needs it
 	$(IN) pytest tests/integration $(ARGS)
@@ -41,7 +41,7 @@ bench: ## measure, print the table and write tests/bench/latest.json
 	$(IN) python tests/bench
 
 docs: ## show the documentation of every entry point and check that it renders
-	$(IN) python tests/docs.py
+	$(IN) python tests/docs.py $(ARGS)
 
 soak: ## the long tests: hundreds of kills, all combinations
 	$(IN) pytest tests/integration -m soak $(ARGS)
