@@ -46,8 +46,8 @@ docs: ## show the documentation of every entry point and check that it renders
 soak: ## the long tests: hundreds of kills, all combinations
 	$(IN) pytest tests/integration -m soak $(ARGS)
 
-clean-room: ## make demo from a fresh clone in a bare Debian 12 (root)
-	$(PYTHON) tests/clean_room
+clean-room: ## make demo, twice, from a fresh clone in a bare Debian 12 (root)
+	$(PYTHON) tests/clean_room.py $(ARGS)
 
 lock: ## pin the newest versions that fit requirements/*.in
 	$(IN) python tests/lock.py
