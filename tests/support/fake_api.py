@@ -14,6 +14,7 @@ def test_something(fake_api):
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import datetime as dt
 import itertools
@@ -75,7 +76,8 @@ class FakeApi:
         self._rules: list[Rule] = []
         self._versions = itertools.count(1)
         self._lock = threading.Lock()
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(self))
+        self.handler = _handler(self)
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), self.handler)
         self._server.daemon_threads = True
         self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
         self._thread.start()
@@ -294,14 +296,24 @@ def _handler(fake: FakeApi) -> type[BaseHTTPRequestHandler]:
                 status, answer, headers, lost = 404, "<html><body>no such page</body></html>", {"Content-Type": "text/html"}, ""
             else:
                 status, answer, headers, lost = fake.handle(
-                    Request(self.command, url.path.removeprefix(PREFIX), query, body, dict(self.headers.items()))
+                    Request(
+                        self.command,
+                        url.path.removeprefix(PREFIX),
+                        query,
+                        body,
+                        {key.title(): value for key, value in self.headers.items()},
+                    )
                 )
             if lost:
                 self.close_connection = True
                 return
             data = answer.encode() if isinstance(answer, str) else json.dumps(answer).encode()
+            with contextlib.suppress(OSError):  # the client may have gone
+                self._send(status, data, {"Content-Type": "text/plain" if isinstance(answer, str) else "application/json", **headers})
+
+        def _send(self, status: int, data: bytes, headers: dict[str, str]) -> None:
             self.send_response(status)
-            for key, value in {"Content-Type": "text/plain" if isinstance(answer, str) else "application/json", **headers}.items():
+            for key, value in headers.items():
                 self.send_header(key, value)
             self.send_header("Content-Length", str(len(data)))
             self.end_headers()

@@ -57,7 +57,7 @@ def connect(params: t.Mapping[str, t.Any]) -> Api:
         URLLIB3.require().disable_warnings(URLLIB3.part("exceptions").InsecureRequestWarning)
     proxy = urlsplit(configuration.proxy or "")
     target = Target(
-        root=configuration.host,
+        root=configuration.host.rstrip("/"),
         host=url.hostname or "",
         port=url.port or DEFAULT_PORTS[url.scheme],
         proxy=f"{proxy.hostname}:{proxy.port}" if proxy.hostname else "",
@@ -76,7 +76,6 @@ def _configuration(options: t.Mapping[str, t.Any]) -> t.Any:
         _load(configuration, options)
     if "host" in options:
         configuration.host = options["host"]
-    configuration.host = configuration.host.rstrip("/")
     if "api_key" in options:
         configuration.api_key = {"authorization": f"Bearer {_fit(options['api_key'])}"}
         configuration.refresh_api_key_hook = None
