@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import typing as t
 
+from ansible.errors import AnsibleError
 from ansible.plugins.lookup import LookupBase
 from ansible_collections.rarus.lms.plugins.module_utils._domain.access import NAMESPACE_RULES, REGISTRY_RULES, role_rules
 
@@ -48,4 +49,7 @@ class LookupModule(LookupBase):
     def run(self, terms: list[str], variables: dict[str, t.Any] | None = None, **kwargs: t.Any) -> list[t.Any]:
         """Return one list of rules for each term."""
         self.set_options(var_options=variables, direct=kwargs)
+        for term in terms:
+            if term not in RULES:
+                raise AnsibleError(f'rarus.lms.access: "{term}" is neither namespace nor registry.')
         return [role_rules(RULES[term]) for term in terms]
