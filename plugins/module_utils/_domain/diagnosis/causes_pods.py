@@ -1,0 +1,412 @@
+# Copyright: (c) 2026, the rarus.lms authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Causes that pods show: images, configuration, crashes, volumes, nodes. The first row that fits holds: the special before the general."""
+
+from __future__ import annotations
+
+from .model import Cause, Severity
+from .symptoms_pods import IMAGE_REASONS
+
+__all__ = ["POD_CAUSES"]
+
+AGAIN = "then run the same command again"
+_IMAGE = " ".join(sorted(IMAGE_REASONS))
+_CONFIG = "CreateContainerConfigError CreateContainerError"
+_START = "StartError ContainerCannotRun RunContainerError CreateContainerError"
+_DESCRIBE = "kubectl -n {namespace} describe pod {pod}"
+_RETRY = "`kubectl -n {namespace} delete pod {pod}` has it tried at once"
+
+IMAGE_CAUSES = (
+    Cause(
+        "image_name_invalid",
+        "container",
+        '"{image}" is not the name of an image',
+        f"correct the image in the catalogue, {AGAIN}",
+        reasons="InvalidImageName",
+    ),
+    Cause(
+        "image_never_pulled",
+        "container",
+        "image {image} is not on node {node}, and the template forbids pulling it",
+        f"take `imagePullPolicy: Never` out of the template, {AGAIN}",
+        reasons="ErrImageNeverPull",
+    ),
+    Cause(
+        "image_platform",
+        "container",
+        "image {image} has no build for the processor of node {node}",
+        f"push a build for that processor (`kubectl get node {{node}} -o wide`), {AGAIN}",
+        r"no match for platform|no matching manifest|does not match the specified platform|no image found in (image|manifest) (index|list)",
+        reasons=_IMAGE,
+    ),
+    Cause(
+        "pull_secret_missing",
+        "container",
+        "the registry refused image {image}: pull secret {missing_pull_secrets} is missing",
+        f"make Secret {{namespace}}/{{missing_pull_secrets}} (playbooks/prepare_namespace.yml makes it), {AGAIN}; {_RETRY}",
+        r"\b40[13]\b|unauthorized|denied|authorization failed|no basic auth|insufficient_scope|authentication required",
+        reasons=_IMAGE,
+        needs="missing_pull_secrets",
+    ),
+    Cause(
+        "pull_secret_unset",
+        "container",
+        "the registry refused image {image}: it asks for a login, and the pod names no pull secret",
+        f"set lms_pull_secret in the catalogue, {AGAIN}",
+        r"\b40[13]\b|unauthorized|denied|authorization failed|no basic auth|insufficient_scope|authentication required",
+        reasons=_IMAGE,
+        needs="no_pull_secret",
+    ),
+    Cause(
+        "pull_secret_wrong",
+        "container",
+        "the registry refused the login of pull secret {pull_secrets} for image {image}",
+        f"correct Secret {{namespace}}/{{pull_secrets}} (registry host, user, password, right to pull), {AGAIN}; {_RETRY}",
+        r"\b40[13]\b|unauthorized|denied|authorization failed|no basic auth|insufficient_scope|authentication required",
+        reasons=_IMAGE,
+    ),
+    Cause(
+        "registry_certificate",
+        "container",
+        "node {node} does not trust the certificate of the registry of {image}",
+        f"have the registry's certificate authority installed on the nodes, {AGAIN}",
+        r"x509|certificate signed by unknown|server gave HTTP response to HTTPS client|tls: (failed|bad|unknown)",
+        reasons=_IMAGE,
+    ),
+    Cause(
+        "node_disk_full",
+        "container",
+        "the disk of node {node} is full: image {image} could not be stored",
+        f"free space on node {{node}}, {AGAIN}",
+        r"no space left on device",
+        reasons=_IMAGE,
+        severity=Severity.WAITING,
+    ),
+    Cause(
+        "registry_unknown_host",
+        "container",
+        "the host of the registry of {image} cannot be resolved by node {node}",
+        f"check the registry's name in the image, and the node's DNS, {AGAIN}",
+        r"no such host|name resolution|server misbehaving",
+        reasons=_IMAGE,
+        severity=Severity.WAITING,
+    ),
+    Cause(
+        "registry_down",
+        "container",
+        "the registry of {image} does not answer as it should ({fault})",
+        f"see whether the registry serves (node {{node}} must reach it), {AGAIN}",
+        r"(?P<fault>connection refused|i/o timeout|connection reset|no route to host|network is unreachable|deadline exceeded|timeout"
+        r"|\bEOF\b|\b5\d\d\b( [A-Z][A-Za-z ]+)?|\b429\b( [A-Z][A-Za-z ]+)?|too many requests|pull QPS exceeded)",
+        reasons=_IMAGE,
+        severity=Severity.WAITING,
+    ),
+    Cause(
+        "image_not_found",
+        "container",
+        "image {image} not found in its registry",
+        f"push the image or correct it in the catalogue, {AGAIN}; {_RETRY}",
+        r"not found|manifest unknown|name unknown|NAME_UNKNOWN|does not exist|repository name not known",
+        reasons=_IMAGE,
+    ),
+    Cause(
+        "image_pull",
+        "container",
+        "image {image} could not be pulled yet",
+        _DESCRIBE,
+        reasons=_IMAGE,
+        severity=Severity.WAITING,
+    ),
+)
+
+CONFIG_CAUSES = (
+    Cause(
+        "key_missing",
+        "container mount",
+        "{kind} {namespace}/{name} has no key `{key}`, which the container needs",
+        f"add the key `{{key}}` to {{kind}} {{namespace}}/{{name}}, {AGAIN}",
+        r"couldn't find key (?P<key>\S+) in (?P<kind>Secret|ConfigMap) [^/\s]+/(?P<name>\S+)",
+    ),
+    Cause(
+        "key_missing_in_volume",
+        "mount",
+        "a {kind} that volume {volume} mounts has no key `{key}`",
+        f"add the key `{{key}}` ({_DESCRIBE}), {AGAIN}",
+        r'volume "(?P<volume>[^"]+)".*references non-existent (?P<kind>secret|config) key: (?P<key>\S+)',
+    ),
+    Cause(
+        "reference_missing",
+        "container mount",
+        "{absent} is missing, and the container cannot start without it",
+        f"make {{absent}}, or correct its name in the catalogue, {AGAIN}",
+        r"(secret|configmap) \"?[^\s\"]+\"? not found",
+        needs="absent",
+    ),
+    Cause(
+        "reference_was_missing",
+        "container mount",
+        "{kind} {name} was missing when the container was last started; Kubernetes tries again",
+        f"wait a minute; {_RETRY}",
+        r"(?P<kind>secret|configmap) \"?(?P<name>[^\s\"]+?)\"? not found",
+        severity=Severity.WAITING,
+    ),
+    Cause(
+        "runs_as_root",
+        "container",
+        "image {image} wants to run as root, which the pod forbids (runAsNonRoot)",
+        f"build the image with a numeric USER, or set lms_run_as_user, {AGAIN}",
+        r"runAsNonRoot",
+    ),
+    Cause(
+        "not_executable",
+        "container crash",
+        "the program of image {image} cannot run on this processor, or is no program (exec format error)",
+        f"build the image for the processor of node {{node}}, {AGAIN}",
+        r"exec format error",
+        reasons=_START,
+    ),
+    Cause(
+        "program_missing",
+        "container crash",
+        "image {image} lacks the program that it is to start",
+        f"correct the image's command ({_DESCRIBE} shows it), {AGAIN}",
+        r"executable file not found|no such file or directory|no command specified",
+        reasons=_START,
+    ),
+    Cause(
+        "program_forbidden",
+        "container crash",
+        "the program of image {image} may not be run: permission denied",
+        f"make it executable for user and group of the pod (lms_run_as_user, lms_run_as_group), {AGAIN}",
+        r"permission denied",
+        reasons=_START,
+    ),
+    Cause(
+        "mount_impossible",
+        "container crash",
+        "a volume of the pod cannot be mounted where the template puts it",
+        f"correct the template's volumeMounts ({_DESCRIBE}), {AGAIN}",
+        r"(error|failed).*mount|not a directory|subPath|read-only file system",
+        reasons=f"{_START} {_CONFIG}",
+    ),
+    Cause(
+        "container_not_created",
+        "container crash",
+        "the container could not be started ({reason})",
+        _DESCRIBE,
+        reasons=f"{_START} {_CONFIG}",
+        severity=Severity.WAITING,
+    ),
+)
+
+CRASH_CAUSES = (
+    Cause(
+        "restarted",
+        "restart",
+        "the container was restarted {restarts} times; it ended with exit code {exit_code} ({reason})",
+        "kubectl -n {namespace} logs {pod} -c {container} --previous",
+        severity=Severity.NOTE,
+    ),
+    Cause(
+        "out_of_memory",
+        "crash",
+        "the container needs more memory than its limit of {memory}, and was killed",
+        f"raise the memory limit in lms_resources, {AGAIN}",
+        reasons="OOMKilled",
+    ),
+    Cause(
+        "liveness",
+        "crash",
+        "the container runs, but its probe has it killed: {kill}",
+        f"see the log, or give it more time (lms_startup_probe, lms_liveness_probe), {AGAIN}",
+        needs="kill",
+    ),
+    Cause(
+        "unresolved_reference",
+        "crash",
+        "the variable {unresolved} is never resolved: no entry above it in the container's env defines it",
+        f"correct the template's env, {AGAIN}",
+        needs="unresolved",
+    ),
+    Cause(
+        "program_ended",
+        "crash",
+        "the container's program ends by itself, with exit code 0",
+        "kubectl -n {namespace} logs {pod} -c {container}",
+        reasons="Completed",
+    ),
+    Cause(
+        "crash",
+        "crash",
+        "the container {container} ends with exit code {exit_code}",
+        f"correct what the log says, {AGAIN}",
+    ),
+    Cause(
+        "container_waiting",
+        "container",
+        "the container {container} does not start ({reason})",
+        _DESCRIBE,
+        severity=Severity.WAITING,
+    ),
+)
+
+VOLUME_CAUSES = (
+    Cause(
+        "nfs_helper_missing",
+        "mount",
+        "node {node} cannot mount NFS: it has no NFS client",
+        f"install the NFS client on the nodes (nfs-common, nfs-utils), {AGAIN}",
+        r"(?s)nfs.*(need a /sbin/mount|bad option; for several filesystems)|unknown filesystem type '?nfs|nfs.*No such device",
+    ),
+    Cause(
+        "nfs_denied",
+        "mount",
+        "the file server does not let node {node} mount {source}",
+        f"export the path to the nodes' addresses on the file server, {AGAIN}",
+        r"(?s)access denied by server while mounting (?P<source>\S+)",
+    ),
+    Cause(
+        "nfs_path_missing",
+        "mount",
+        "the file server exports no such path: {source}",
+        f"correct lms_nfs_path, or export the path, {AGAIN}",
+        r"mounting (?P<source>\S+) failed, reason given by server: No such file or directory",
+    ),
+    Cause(
+        "nfs_down",
+        "mount",
+        "the file server of volume {volume} does not answer",
+        f"see whether the server in lms_nfs_server serves and the nodes reach it, {AGAIN}",
+        r'(?s)volume "(?P<volume>[^"]+)".*(nfs.*(timed out|refused|unreachable|no route|rpc)|(timed out|refused|unreachable).*nfs)',
+        severity=Severity.WAITING,
+    ),
+    Cause(
+        "host_path_missing",
+        "mount",
+        "node {node} lacks the folder of volume {volume}: {why}",
+        f"make the folder on the nodes, or use a claim (lms_static_volume), {AGAIN}",
+        r'volume "(?P<volume>[^"]+)"\s*: hostPath type check failed: (?P<why>.*)',
+    ),
+    Cause(
+        "volume_not_mounted",
+        "mount",
+        "volume {volume} could not be mounted yet",
+        _DESCRIBE,
+        r'volumes?[ =]"?\[?(?P<volume>[^"\s\],]+)',
+        severity=Severity.WAITING,
+    ),
+    Cause("volume_unknown", "mount", "a volume of the pod could not be mounted yet", _DESCRIBE, severity=Severity.WAITING),
+)
+
+NODE_CAUSES = (
+    Cause(
+        "claim_missing",
+        "scheduling",
+        "claim {namespace}/{claim} is missing",
+        f"make it (playbooks/prepare_namespace.yml), or correct lms_static_volume, {AGAIN}",
+        r'persistentvolumeclaim "(?P<claim>[^"]+)" (not found|is being deleted)',
+    ),
+    Cause(
+        "claim_unbound",
+        "scheduling",
+        "a claim of the pod is bound to no volume yet",
+        "kubectl -n {namespace} get pvc; kubectl -n {namespace} describe pvc",
+        r"unbound immediate PersistentVolumeClaims|didn't find available persistent volumes",
+        severity=Severity.WAITING,
+    ),
+    Cause(
+        "not_enough_room",
+        "scheduling",
+        "no node has enough {resource} left for the pod",
+        f"lower lms_resources, or add a node, {AGAIN}",
+        r"Insufficient (?P<resource>[\w./-]+)",
+        severity=Severity.WAITING,
+    ),
+    Cause(
+        "nodes_not_ready",
+        "scheduling",
+        "no node is ready to take the pod ({node_taint})",
+        "kubectl get nodes; kubectl describe nodes",
+        r"untolerated taint(\(s\)| \{(?P<node_taint>node\.kubernetes\.io/[\w-]+))",
+        needs="node_taint",
+        severity=Severity.WAITING,
+    ),
+    Cause(
+        "taint",
+        "scheduling",
+        "a taint keeps the pod off the nodes: {taint}",
+        f"add a toleration by a template of your own, or take the taint away (`kubectl describe nodes`), {AGAIN}",
+        r"untolerated taint(\(s\)| \{(?P<taint>[^}]+)\})",
+        severity=Severity.WAITING,
+    ),
+    Cause(
+        "nodes_full",
+        "scheduling",
+        "the nodes run as many pods as they may",
+        f"add a node, {AGAIN}",
+        r"Too many pods",
+        severity=Severity.WAITING,
+    ),
+    Cause(
+        "volume_elsewhere",
+        "scheduling",
+        "the pod's volume is tied to other nodes than the pod",
+        "kubectl -n {namespace} describe pvc",
+        r"volume node affinity conflict|max volume count",
+        severity=Severity.WAITING,
+    ),
+    Cause(
+        "no_node_with_label",
+        "scheduling",
+        "no node has the label that the pod asks for: {affinity}",
+        f"label a node (`kubectl label node NAME {{affinity}}`), or correct lms_node_affinity, {AGAIN}",
+        r"didn't match Pod's node affinity|node selector|no nodes available",
+        severity=Severity.WAITING,
+    ),
+    Cause("not_scheduled", "scheduling", "no node takes the pod yet ({reason})", _DESCRIBE, severity=Severity.WAITING),
+    Cause(
+        "node_not_ready",
+        "node",
+        "node {node}, which the pod runs on, is not ready",
+        "kubectl describe node {node}",
+        severity=Severity.WAITING,
+    ),
+    Cause(
+        "evicted",
+        "pod",
+        "the pod was evicted from node {node}: {why}",
+        "kubectl describe node {node}",
+        r"(?P<why>.*)",
+        reasons="Evicted Preempting Terminated NodeShutdown NodeLost",
+        severity=Severity.WAITING,
+    ),
+    Cause(
+        "network_not_made",
+        "pod",
+        "node {node} could not give the pod its network",
+        f"kubectl describe node {{node}}; {_DESCRIBE}",
+        reasons="FailedCreatePodSandBox NetworkNotReady",
+        severity=Severity.WAITING,
+    ),
+    Cause("pod_refused", "pod", "node {node} refused the pod ({reason})", _DESCRIBE, severity=Severity.WAITING),
+    Cause(
+        "readiness",
+        "probe",
+        "the container runs, but its readiness probe fails: {why}",
+        f"see the log, or give it more time (lms_readiness_probe, lms_wait_timeout_seconds), {AGAIN}",
+        r"Readiness probe failed: (?P<why>.*)",
+        severity=Severity.WAITING,
+    ),
+    Cause(
+        "startup",
+        "probe",
+        "the container runs, but its startup probe fails: {why}",
+        f"see the log, or give it more time (lms_startup_probe), {AGAIN}",
+        r"Startup probe failed: (?P<why>.*)",
+        severity=Severity.WAITING,
+    ),
+    Cause("probe", "probe", "a probe of the container fails", _DESCRIBE, severity=Severity.WAITING),
+)
+
+POD_CAUSES = (*IMAGE_CAUSES, *CONFIG_CAUSES, *CRASH_CAUSES, *VOLUME_CAUSES, *NODE_CAUSES)

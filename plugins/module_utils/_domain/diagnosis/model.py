@@ -1,0 +1,231 @@
+# Copyright: (c) 2026, the rarus.lms authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The words of the diagnosis: what was seen, what is wrong in Kubernetes' words, and what that means to an operator.
+
+seen (objects of the API) -> symptoms (what Kubernetes says is wrong, `symptoms_*.py`) -> findings (what it means and what to do, by the
+tables of causes, `causes_*.py`) -> a verdict (`environment.py`, `jobs.py`). Nothing here reads the API, a file or the clock.
+"""
+
+from __future__ import annotations
+
+import re
+import typing as t
+from dataclasses import dataclass, field, replace
+from enum import StrEnum
+
+from ..client_id import ClientId
+
+__all__ = ["Cause", "Finding", "LogKey", "Obj", "Phase", "Seen", "Severity", "Symptom", "Verdict", "Wanted", "condition", "dig", "name_of"]
+
+Obj = dict[str, t.Any]
+
+
+class Severity(StrEnum):
+    """fatal: will not heal by itself; waiting: may heal; note: worth knowing, and no fault."""
+
+    FATAL = "fatal"
+    WAITING = "waiting"
+    NOTE = "note"
+
+
+class Phase(StrEnum):
+    """The state of an environment in one word.
+
+    degraded: something will not heal, and clients are still served; suspended: scaled to zero; unknown: could not be found out.
+    """
+
+    READY = "ready"
+    PROGRESSING = "progressing"
+    DEGRADED = "degraded"
+    FAILED = "failed"
+    SUSPENDED = "suspended"
+    ABSENT = "absent"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, order=True)
+class LogKey:
+    """One container's log to read: of its run before, where that is the one that ended."""
+
+    pod: str
+    container: str
+    previous: bool
+    restarts: int = 0
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What the API showed of one client's environment (or of a few Jobs); lists hold objects as the API gives them.
+
+    routes: Ingresses or HTTPRoutes, as `publish` says. logs: last lines, secrets taken out. absent: (kind, name) of what was asked for
+    and proven not to exist. nodes: None where they were not read. not_seen: kind to the sentence that says why it could not be read.
+    """
+
+    client: ClientId
+    namespace: str
+    publish: str = "none"
+    deployment: Obj | None = None
+    replica_sets: t.Sequence[Obj] = ()
+    pods: t.Sequence[Obj] = ()
+    slices: t.Sequence[Obj] = ()
+    routes: t.Sequence[Obj] = ()
+    jobs: t.Sequence[Obj] = ()
+    events: t.Sequence[Obj] = ()
+    logs: t.Mapping[LogKey, t.Sequence[str]] = field(default_factory=dict)
+    absent: frozenset[tuple[str, str]] = frozenset()
+    nodes: t.Sequence[Obj] | None = None
+    not_seen: t.Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What a judgement would need to be sharper: logs to read, uids whose events to read, (kind, name) to prove absent, the nodes."""
+
+    logs: frozenset[LogKey] = frozenset()
+    events: frozenset[str] = frozenset()
+    references: frozenset[tuple[str, str]] = frozenset()
+    nodes: bool = False
+
+    def __or__(self, other: Wanted) -> Wanted:
+        """Return both together."""
+        return Wanted(self.logs | other.logs, self.events | other.events, self.references | other.references, self.nodes or other.nodes)
+
+
+@dataclass(frozen=True)
+class Symptom:
+    """One thing that Kubernetes says is wrong.
+
+    subject: what kind of thing it is said of: container, pod, mount, probe, rollout, job, service, ingress, route, node.
+    object: `Pod lms-dev/name`; reason, message: Kubernetes' own; since: as the API writes it (RFC 3339, UTC), or empty.
+    settled: it was seen often enough that it will not pass by itself. log: where the cause may stand; settled_by_log: what the log says is
+    certain, whether settled or not. evidence: further lines that help to believe it.
+    facts: what sentences may name: pod, container, image, exit_code, ...
+    """
+
+    subject: str
+    object: str
+    reason: str
+    message: str = ""
+    container: str = ""
+    since: str = ""
+    settled: bool = True
+    settled_by_log: bool = False
+    log: LogKey | None = None
+    evidence: tuple[str, ...] = ()
+    facts: t.Mapping[str, t.Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Cause:
+    """One row of the tables: when a symptom is this cause, and what is said of it.
+
+    name: the cause's name in results and fixtures. subjects, reasons: of the symptom, words with blanks between (no reasons: any).
+    pattern: searched in Kubernetes' message (or in the log, for rows about logs); its named groups are facts.
+    needs: a fact that must be there.
+    sentence, next: texts with facts in braces; next is a command to type or a setting to correct.
+    """
+
+    name: str
+    subjects: str
+    sentence: str
+    next: str
+    pattern: str = ""
+    reasons: str = ""
+    needs: str = ""
+    severity: Severity = Severity.FATAL
+
+    def facts_of(self, subject: str, reason: str, text: str, facts: t.Mapping[str, t.Any]) -> dict[str, t.Any] | None:
+        """Return the facts of a symptom that is this cause, with the pattern's groups; None where it is another."""
+        if subject not in self.subjects.split() or (self.reasons and reason not in self.reasons.split()):
+            return None
+        match = re.search(self.pattern, text, re.IGNORECASE | re.MULTILINE)
+        if match is None:
+            return None
+        known = {**facts, **{key: value for key, value in match.groupdict().items() if value is not None}}
+        return known if not self.needs or known.get(self.needs) else None
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One cause found: what it is, where, since when, how it is known, and what to do next."""
+
+    cause: str
+    severity: Severity
+    object: str
+    container: str
+    reason: str
+    message: str
+    since: str
+    evidence: tuple[str, ...]
+    log: tuple[str, ...]
+    next: str
+    exit_code: int | None = None
+
+    def as_result(self) -> dict[str, t.Any]:
+        """Return the finding as data."""
+        return {
+            "cause": self.cause,
+            "severity": self.severity.value,
+            "object": self.object,
+            "container": self.container,
+            "reason": self.reason,
+            "message": self.message,
+            "since": self.since,
+            "evidence": list(self.evidence),
+            "log": list(self.log),
+            "next": self.next,
+            "exit_code": self.exit_code,
+        }
+
+    def decided(self) -> Finding:
+        """Return the finding as one that will not be waited for any longer."""
+        return replace(self, severity=Severity.FATAL) if self.severity is Severity.WAITING else self
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """A phase, the findings (the first cause first), and what is going on in a few words, a line each.
+
+    serving: requests reach a pod. overdue: Kubernetes itself has given the rollout up, though nothing says that it cannot heal.
+    """
+
+    phase: Phase
+    findings: tuple[Finding, ...] = ()
+    progress: tuple[str, ...] = ()
+    serving: bool = False
+    overdue: bool = False
+
+    def given_up(self) -> Verdict:
+        """Return the verdict once nobody waits any longer: what might have healed has not."""
+        if self.certain:
+            return self
+        phase = Phase.DEGRADED if self.serving else Phase.FAILED
+        return replace(self, phase=phase, findings=tuple(finding.decided() for finding in self.findings))
+
+    @property
+    def certain(self) -> bool:
+        """Return whether waiting longer would change nothing."""
+        return self.phase not in (Phase.PROGRESSING, Phase.UNKNOWN)
+
+
+def dig(obj: t.Any, *path: str | int, default: t.Any = None) -> t.Any:
+    """Return what stands at a path of keys and positions, or the default where something on the way is missing or null."""
+    for step in path:
+        try:
+            obj = obj[step]
+        except (KeyError, IndexError, TypeError):
+            return default
+        if obj is None:
+            return default
+    return obj
+
+
+def name_of(obj: Obj) -> str:
+    """Return an object's name."""
+    return str(dig(obj, "metadata", "name", default=""))
+
+
+def condition(obj: t.Any, kind: str) -> Obj:
+    """Return the condition of that type in an object's status, empty where there is none."""
+    return next((one for one in dig(obj, "status", "conditions", default=[]) if one.get("type") == kind), {})

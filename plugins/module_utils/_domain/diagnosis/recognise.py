@@ -1,0 +1,110 @@
+# Copyright: (c) 2026, the rarus.lms authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""From symptoms to findings: the tables of causes, looked through in their order."""
+
+from __future__ import annotations
+
+import re
+import typing as t
+
+from .causes_logs import LOG_CAUSES
+from .causes_pods import POD_CAUSES
+from .causes_rollout import ROLLOUT_CAUSES
+from .model import Cause, Finding, Seen, Severity, Symptom
+
+__all__ = ["CAUSES", "SYMPTOM_CAUSES", "recognise"]
+
+SYMPTOM_CAUSES: tuple[Cause, ...] = (*ROLLOUT_CAUSES, *POD_CAUSES)
+# Every cause that there is a name for; the order is that in which findings are told: what comes first explains what follows.
+CAUSES: tuple[Cause, ...] = (*LOG_CAUSES, *SYMPTOM_CAUSES)
+_ORDER = {cause.name: number for number, cause in enumerate(CAUSES)}
+
+# What a message may hold and no pattern should find: addresses with tags, digests or ports that look like a status.
+_URL = re.compile(r"https?://[^\s\"]*[^\s\":,.]")
+_DATABASES = (
+    (re.compile(r"clickhouse|DB::", re.IGNORECASE), "ClickHouse", "lms_clickhouse"),
+    (re.compile(r"postgres|psql|SQLSTATE|\bpg_", re.IGNORECASE), "PostgreSQL", "lms_postgres"),
+)
+_EVIDENCE_LENGTH = 500
+
+
+class _Facts(dict[str, t.Any]):
+    """Facts for a sentence; what is not known is named by its word, so that a sentence never fails."""
+
+    def __missing__(self, key: str) -> str:
+        return f"({key})"
+
+
+def recognise(symptoms: t.Iterable[Symptom], seen: Seen, *, setup: bool = False) -> list[Finding]:
+    """Return what the symptoms mean, one finding a cause, the first cause first.
+
+    setup: the containers are those of database Jobs, so their logs are read by the rows about those.
+    """
+    found: dict[tuple[str, str, str], Finding] = {}
+    for symptom in symptoms:
+        finding = _finding(symptom, seen, setup=setup)
+        if finding is not None:
+            found.setdefault((finding.cause, finding.container, finding.message), finding)
+    ranks = {Severity.FATAL: 0, Severity.WAITING: 1, Severity.NOTE: 2}
+    return sorted(found.values(), key=lambda one: (ranks[one.severity], _ORDER[one.cause]))
+
+
+def _finding(symptom: Symptom, seen: Seen, *, setup: bool) -> Finding | None:
+    """Return what one symptom means, None where no row knows it."""
+    facts = {
+        **symptom.facts,
+        "namespace": seen.namespace,
+        "client": seen.client.id,
+        "reason": symptom.reason,
+    }
+    text = _URL.sub("", symptom.message.replace(facts["image"], "") if facts.get("image") else symptom.message)
+    log = _log_of(symptom, seen)
+    told = _by_log(log, facts, setup=setup) if symptom.subject == "crash" else None
+    match = told or _by_table(SYMPTOM_CAUSES, symptom.subject, symptom.reason, text, facts)
+    if match is None:
+        return None
+    cause, facts = match
+    evidence = symptom.evidence if symptom.message.strip() in "\n".join(log) else (symptom.message, *symptom.evidence)
+    settled = symptom.settled or (told is not None and symptom.settled_by_log)
+    return Finding(
+        cause=cause.name,
+        severity=Severity.WAITING if cause.severity is Severity.FATAL and not settled else cause.severity,
+        object=symptom.object,
+        container=symptom.container,
+        reason=symptom.reason,
+        message=cause.sentence.format_map(_Facts(facts)),
+        since=symptom.since,
+        evidence=tuple(line[:_EVIDENCE_LENGTH] for line in evidence if line),
+        log=log,
+        next=cause.next.format_map(_Facts(facts)),
+        exit_code=symptom.facts.get("exit_code") if isinstance(symptom.facts.get("exit_code"), int) else None,
+    )
+
+
+def _log_of(symptom: Symptom, seen: Seen) -> tuple[str, ...]:
+    """Return the last lines of the log; where it was not read, what the kubelet kept of it (terminationMessagePolicy)."""
+    if symptom.log is None:
+        return ()
+    kept = symptom.message.splitlines() if symptom.reason == "Error" else []
+    return tuple(seen.logs.get(symptom.log) or [line for line in kept if line.strip()])
+
+
+def _by_log(log: t.Sequence[str], facts: t.Mapping[str, t.Any], *, setup: bool) -> tuple[Cause, dict[str, t.Any]] | None:
+    """Return the row that a log's lines fit, with which database they speak of."""
+    text = "\n".join(log)
+    where = f"{facts.get('container', '')} {text}"
+    known = next(((name, settings) for pattern, name, settings in _DATABASES if pattern.search(where)), ("the database", "lms_postgres"))
+    more = {**facts, "database": known[0], "settings": known[1]}
+    return _by_table(LOG_CAUSES, "setup" if setup else "service", "", text, more) if text else None
+
+
+def _by_table(
+    table: t.Sequence[Cause], subject: str, reason: str, text: str, facts: t.Mapping[str, t.Any]
+) -> tuple[Cause, dict[str, t.Any]] | None:
+    """Return the first row that fits, with all facts for its sentences."""
+    for cause in table:
+        known = cause.facts_of(subject, reason, text, facts)
+        if known is not None:
+            return cause, known
+    return None

@@ -1,0 +1,327 @@
+# Copyright: (c) 2026, the rarus.lms authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What Kubernetes says is wrong with pods: their conditions, their containers' states, and the events about them."""
+
+from __future__ import annotations
+
+import re
+import typing as t
+
+from .model import LogKey, Obj, Seen, Symptom, condition, dig, name_of
+
+__all__ = ["IMAGE_REASONS", "STARTING", "container_states", "events_of", "is_gone", "is_ready", "pod_symptoms", "references"]
+
+# Waiting reasons that are no fault.
+STARTING = frozenset({"ContainerCreating", "PodInitializing"})
+IMAGE_REASONS = frozenset(
+    {
+        "ErrImagePull",
+        "ImagePullBackOff",
+        "ErrImageNeverPull",
+        "InvalidImageName",
+        "ImageInspectError",
+        "RegistryUnavailable",
+        "SignatureValidationFailed",
+    }
+)
+# A container that ended this often by itself is in a crash loop.
+CRASHES_THAT_SETTLE = 2
+NODES_SHOWN = 5
+# What a pod's own conditions and containers do not tell: reasons of events, and the subject that they speak of.
+EVENT_SUBJECTS = {
+    "FailedMount": "mount",
+    "FailedAttachVolume": "mount",
+    "FailedMapVolume": "mount",
+    "Unhealthy": "probe",
+    "FailedCreatePodSandBox": "pod",
+    "FailedCreatePodContainer": "pod",
+    "NetworkNotReady": "pod",
+    "NodeNotReady": "node",
+    "FailedPostStartHook": "pod",
+    "FailedToRetrieveImagePullSecret": "pull_secret",
+}
+_UNRESOLVED = re.compile(r"\$\(([A-Za-z_][A-Za-z0-9_.-]*)\)")
+_VARIABLE_SOURCES = {"secretKeyRef": "Secret", "configMapKeyRef": "ConfigMap", "secretRef": "Secret", "configMapRef": "ConfigMap"}
+_OWN_SECRETS = ("lms-credentials-", "rsa-secret-")
+
+
+def is_gone(pod: Obj) -> bool:
+    """Return whether a pod is on its way out: what is wrong with it matters to nobody."""
+    return dig(pod, "metadata", "deletionTimestamp") is not None
+
+
+def is_ready(pod: Obj) -> bool:
+    """Return whether a pod takes requests."""
+    return condition(pod, "Ready").get("status") == "True" and not is_gone(pod)
+
+
+def container_states(pod: Obj) -> list[Obj]:
+    """Return the statuses of a pod's containers of all kinds, init containers first."""
+    return [
+        status
+        for kind in ("initContainerStatuses", "containerStatuses", "ephemeralContainerStatuses")
+        for status in dig(pod, "status", kind, default=[])
+    ]
+
+
+def pod_symptoms(pod: Obj, seen: Seen, *, retried: bool = True) -> list[Symptom]:
+    """Return what is wrong with one pod.
+
+    retried: its containers start again after they ended (a Deployment's); of a Job's pod every ended container is a symptom by itself.
+    """
+    facts = _pod_facts(pod, seen)
+    found = _condition_symptoms(pod, facts, seen)
+    for status in container_states(pod):
+        found += _container_symptoms(pod, status, facts, seen, retried=retried)
+    if is_ready(pod):
+        return found
+    return found + _event_symptoms(pod, facts, seen)
+
+
+def references(pod: Obj) -> set[tuple[str, str]]:
+    """Return (kind, name) of the Secrets, ConfigMaps and claims that a pod cannot start without, and of its pull secrets."""
+    spec = dig(pod, "spec", default={})
+    found = {("Secret", str(one.get("name", ""))) for one in spec.get("imagePullSecrets") or []}
+    for volume in spec.get("volumes") or []:
+        found |= _volume_references(volume)
+    for container in [*(spec.get("initContainers") or []), *(spec.get("containers") or [])]:
+        sources = [dig(entry, "valueFrom", default={}) for entry in container.get("env") or []]
+        for source in [*sources, *(container.get("envFrom") or [])]:
+            for key, kind in _VARIABLE_SOURCES.items():
+                if dig(source, key, "name") and not dig(source, key, "optional"):
+                    found.add((kind, dig(source, key, "name")))
+    return {(kind, name) for kind, name in found if name}
+
+
+def _volume_references(volume: Obj) -> set[tuple[str, str]]:
+    """Return what one volume cannot be mounted without; projected sources included."""
+    found: set[tuple[str, str]] = set()
+    for source in [volume, *dig(volume, "projected", "sources", default=[])]:
+        for key, kind, field in (
+            ("secret", "Secret", "secretName"),
+            ("secret", "Secret", "name"),
+            ("configMap", "ConfigMap", "name"),
+            ("persistentVolumeClaim", "PersistentVolumeClaim", "claimName"),
+        ):
+            if dig(source, key, field) and not dig(source, key, "optional"):
+                found.add((kind, dig(source, key, field)))
+    return found
+
+
+def _pod_facts(pod: Obj, seen: Seen) -> dict[str, t.Any]:
+    """Return what sentences about a pod may name."""
+    spec = dig(pod, "spec", default={})
+    pull = [str(one.get("name", "")) for one in spec.get("imagePullSecrets") or []]
+    admin, key = _administrator(spec)
+    absent = sorted(f"{kind} {seen.namespace}/{name}" for kind, name in seen.absent & references(pod) if name not in pull)
+    return {
+        "pod": name_of(pod),
+        "node": spec.get("nodeName") or "",
+        "pull_secrets": ", ".join(pull),
+        "missing_pull_secrets": ", ".join(name for name in pull if ("Secret", name) in seen.absent),
+        "no_pull_secret": "" if pull else "yes",
+        "affinity": _affinity(spec),
+        "admin_secret": admin,
+        "admin_key": key,
+        "absent": ", ".join(absent),
+    }
+
+
+def _administrator(spec: Obj) -> tuple[str, str]:
+    """Return the Secret that a database Job logs in by, and the key of the password in it."""
+    for volume in spec.get("volumes") or []:
+        name = str(dig(volume, "secret", "secretName", default=""))
+        if name and not name.startswith(_OWN_SECRETS):
+            items = dig(volume, "secret", "items", default=[])
+            return name, next((str(one.get("key")) for one in items if one.get("path") == "password"), "password")
+    return "", "password"
+
+
+def _affinity(spec: Obj) -> str:
+    """Return the node labels that a pod asks for: `rarus in (lms)`."""
+    wanted = [f"{key}={value}" for key, value in (spec.get("nodeSelector") or {}).items()]
+    terms = dig(spec, "affinity", "nodeAffinity", "requiredDuringSchedulingIgnoredDuringExecution", "nodeSelectorTerms", default=[])
+    for term in terms:
+        for one in term.get("matchExpressions") or []:
+            values = ",".join(one.get("values") or [])
+            simple = one.get("operator") == "In" and len(one.get("values") or []) == 1
+            wanted.append(f"{one.get('key')}={values}" if simple else f"{one.get('key')} {one.get('operator')} ({values})")
+    return ", ".join(wanted)
+
+
+def _reference(pod: Obj) -> str:
+    return f"Pod {dig(pod, 'metadata', 'namespace', default='')}/{name_of(pod)}"
+
+
+def _condition_symptoms(pod: Obj, facts: Obj, seen: Seen) -> list[Symptom]:
+    """Return what the pod as a whole says: not scheduled, evicted, refused by its node."""
+    found = []
+    facts = {**facts, **_taints(seen)}
+    scheduled = condition(pod, "PodScheduled")
+    if scheduled.get("status") == "False":
+        found.append(
+            Symptom(
+                "scheduling",
+                _reference(pod),
+                str(scheduled.get("reason", "")),
+                str(scheduled.get("message", "")),
+                since=str(scheduled.get("lastTransitionTime", "")),
+                evidence=_nodes(seen),
+                facts=facts,
+            )
+        )
+    if reason := dig(pod, "status", "reason"):
+        found.append(Symptom("pod", _reference(pod), str(reason), str(dig(pod, "status", "message", default="")), facts=facts))
+    return found
+
+
+def _taints(seen: Seen) -> dict[str, str]:
+    """Return the taints of the nodes, as far as they are seen: any, and the first that Kubernetes itself has put there."""
+    taints = [
+        f"{one.get('key')}={one.get('value')}" if one.get("value") else str(one.get("key"))
+        for node in seen.nodes or ()
+        for one in dig(node, "spec", "taints", default=[])
+        if one.get("effect") != "PreferNoSchedule"
+    ]
+    own = [taint for taint in taints if taint.startswith("node.kubernetes.io/")]
+    unseen = "which one, this token may not see" if seen.nodes is None else "none is there any more"
+    return {"taint": ", ".join(dict.fromkeys(taints)) or unseen, "node_taint": own[0] if own and len(own) == len(taints) else ""}
+
+
+def _nodes(seen: Seen) -> tuple[str, ...]:
+    """Return a line for each of the first nodes: whether it is ready, and its own labels (not those that Kubernetes gives all)."""
+    lines = []
+    for node in (seen.nodes or ())[:NODES_SHOWN]:
+        own = {key: value for key, value in dig(node, "metadata", "labels", default={}).items() if "kubernetes.io/" not in key}
+        state = "ready" if condition(node, "Ready").get("status") == "True" else "not ready"
+        labels = ", ".join(f"{key}={value}" for key, value in sorted(own.items())) or "no labels of its own"
+        lines.append(f"node {name_of(node)}: {state}, {labels}")
+    return tuple(lines)
+
+
+def _container_symptoms(pod: Obj, status: Obj, pod_facts: Obj, seen: Seen, *, retried: bool) -> list[Symptom]:
+    """Return what one container's state says is wrong."""
+    spec = _spec_of(pod, str(status.get("name", "")))
+    waiting, terminated = dig(status, "state", "waiting"), dig(status, "state", "terminated")
+    ended = terminated or dig(status, "lastState", "terminated", default={})
+    facts = {
+        **pod_facts,
+        "container": str(status.get("name", "")),
+        "image": str(spec.get("image") or status.get("image") or ""),
+        "restarts": status.get("restartCount", 0),
+        "exit_code": ended.get("exitCode", ""),
+        "memory": str(dig(spec, "resources", "limits", "memory", default="none")),
+    }
+    if waiting is not None:
+        reason = str(waiting.get("reason", ""))
+        if reason == "CrashLoopBackOff" and ended:
+            return [_crash(pod, status, ended, facts, seen, retried=retried)]
+        if reason in STARTING or not reason:
+            return []
+        message = str(waiting.get("message", ""))
+        if reason in IMAGE_REASONS:
+            message = _pull_message(pod, message, seen)
+        return [Symptom("container", _reference(pod), reason, message, container=facts["container"], facts=facts)]
+    wrong_end = terminated is not None and (terminated.get("exitCode") != 0 or (retried and not _is_init(pod, status)))
+    came_back = terminated is None and status.get("restartCount", 0) > 0 and ended
+    if wrong_end or came_back:
+        return [_crash(pod, status, ended, facts, seen, retried=retried)]
+    return []
+
+
+def _crash(pod: Obj, status: Obj, ended: Obj, facts: Obj, seen: Seen, *, retried: bool) -> Symptom:
+    """Return the symptom of a container that ended: with its exit code, where its log stands, and what the liveness probe said.
+
+    A container that runs again is settled only where a probe keeps on killing it; one that serves is merely worth a note.
+    """
+    restarts = int(status.get("restartCount", 0))
+    running = dig(status, "state", "running") is not None
+    killed = [line for line in _probe_failures(pod, seen) if not line.startswith("Readiness")]
+    crashes = restarts if running else restarts + 1
+    return Symptom(
+        "restart" if running and is_ready(pod) else "crash",
+        _reference(pod),
+        str(ended.get("reason") or "Error"),
+        str(ended.get("message") or ""),
+        container=facts["container"],
+        since=str(ended.get("finishedAt") or ""),
+        settled=not retried or (crashes >= CRASHES_THAT_SETTLE and (not running or bool(killed))),
+        log=LogKey(name_of(pod), facts["container"], previous=dig(status, "state", "terminated") is None, restarts=restarts),
+        facts={**facts, "kill": killed[-1] if killed else "", "unresolved": _unresolved(pod, facts["container"]), "crashes": crashes},
+    )
+
+
+def _probe_failures(pod: Obj, seen: Seen) -> list[str]:
+    return [_message(event) for event in events_of(pod, seen) if event.get("reason") == "Unhealthy"]
+
+
+def _unresolved(pod: Obj, container: str) -> str:
+    """Return the first `NAME: $(OTHER)` in a container's env that no entry above it defines, and that stays literal text therefore.
+
+    Variables of `envFrom` are not seen here; where there are any, nothing is said.
+    """
+    spec = _spec_of(pod, container)
+    known: set[str] = set()
+    for entry in [] if spec.get("envFrom") else spec.get("env") or []:
+        for name in _UNRESOLVED.findall((entry.get("value") or "").replace("$$", "")):
+            if name not in known:
+                return f"{entry.get('name')}: $({name})"
+        known.add(str(entry.get("name")))
+    return ""
+
+
+def _spec_of(pod: Obj, container: str) -> Obj:
+    """Return the part of a pod's specification that is about one container."""
+    containers = [*dig(pod, "spec", "initContainers", default=[]), *dig(pod, "spec", "containers", default=[])]
+    return next((one for one in containers if one.get("name") == container), {})
+
+
+def _is_init(pod: Obj, status: Obj) -> bool:
+    return any(one.get("name") == status.get("name") for one in dig(pod, "status", "initContainerStatuses", default=[]))
+
+
+def _pull_message(pod: Obj, message: str, seen: Seen) -> str:
+    """Return why an image could not be pulled; during back-off older kubelets say it in an event only."""
+    if re.search(r'Back-off pulling image "[^"]*"$', message) is None:
+        return message
+    told = [_message(event) for event in events_of(pod, seen) if event.get("reason") == "Failed" and "pull image" in _message(event)]
+    return told[-1] if told else message
+
+
+def _event_symptoms(pod: Obj, facts: Obj, seen: Seen) -> list[Symptom]:
+    """Return what only events tell, the newest of each reason."""
+    newest: dict[str, Symptom] = {}
+    for event in events_of(pod, seen):
+        reason = str(event.get("reason", ""))
+        subject = EVENT_SUBJECTS.get(reason)
+        if subject is None or (subject == "probe" and _message(event).startswith("Liveness")):
+            continue
+        newest[reason] = Symptom(
+            subject,
+            _reference(pod),
+            reason,
+            _message(event),
+            container=_container_of(event),
+            since=str(event.get("firstTimestamp") or event.get("eventTime") or ""),
+            log=LogKey(name_of(pod), _container_of(event), previous=False) if subject == "probe" else None,
+            facts={**facts, "container": _container_of(event)},
+        )
+    started = any(dig(status, "state", "running") or status.get("restartCount") for status in container_states(pod))
+    return [symptom for symptom in newest.values() if not started or symptom.subject in ("probe", "node")]
+
+
+def _container_of(event: Obj) -> str:
+    found = re.search(r"\{(.*)\}", str(dig(event, "involvedObject", "fieldPath", default="")))
+    return found.group(1) if found else ""
+
+
+def events_of(obj: Obj, seen: Seen) -> list[Obj]:
+    """Return the events about one object, oldest first."""
+    uid = dig(obj, "metadata", "uid", default="")
+    mine = [event for event in seen.events if dig(event, "involvedObject", "uid") == uid]
+    return sorted(mine, key=lambda event: str(event.get("lastTimestamp") or event.get("eventTime") or ""))
+
+
+def _message(event: Obj) -> str:
+    return str(event.get("message") or "")
