@@ -7,9 +7,7 @@ from __future__ import annotations
 
 import datetime as dt
 import typing as t
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import partial
 
 from .._core.errors import LmsError
 from .._core.operation import Context, Operation
@@ -41,8 +39,6 @@ ARGUMENT_SPEC: dict[str, t.Any] = {
     },
 }
 
-# Objects are read by this many threads at once: a proxy answers in 50 ms and more, and there are a dozen of them.
-READERS = 4
 FORBIDDEN, NOT_FOUND = 403, 404
 # What must be read whole: a Secret's keys and a claim's phase are no metadata.
 WHOLE = {"Secret", "ConfigMap", "PersistentVolumeClaim"}
@@ -91,17 +87,15 @@ def survey(api: Api, params: t.Mapping[str, t.Any], found: Findings, *, now: dt.
     _review_rights(api, found, namespace, _rights(found, needs), needed_rights(NAMESPACE_RULES, {DIAGNOSIS}))
     if registry != namespace:
         _review_rights(api, found, registry, needed_rights(REGISTRY_RULES, {ALWAYS}), [])
-    with ThreadPoolExecutor(READERS) as readers:
-        version = readers.submit(api.version)
-        answers = list(readers.map(partial(_look, api), _refs(needs, namespace)))
+    version = api.version()["gitVersion"]
     level = ""
-    for answer in answers:
-        level = _judge(found, needs, answer, now) or level
+    for ref in _refs(needs, namespace):
+        level = _judge(found, needs, _look(api, ref), now) or level
     for api_version, kind in needs.kinds:
         if kind in PUBLISHED:
             taken_paths(found, _routes(api, found, namespace, api_version, kind), needs.paths)
     ends = judge_token(found, expires(params.get("api_key") or ""), now)
-    return {"server_version": str(version.result()["gitVersion"]), "token_expires": ends, "pod_security": level, "calls": api.calls}
+    return {"server_version": str(version), "token_expires": ends, "pod_security": level, "calls": api.calls}
 
 
 def _rights(found: Findings, needs: Needs) -> list[Right]:

@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import typing as t
-from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
 from .._core.errors import ConflictError, InputError
@@ -30,8 +29,6 @@ ARGUMENT_SPEC: dict[str, t.Any] = {
     "redo": {"type": "bool", "default": False},
 }
 
-# Lists of several kinds are read at once by this many threads.
-READERS = 4
 # A selector that names more clients than this makes too long a URL; then all objects of the collection are listed.
 MOST_NAMED = 100
 # More unseen names of one kind than this are looked for by one list of the whole kind, fewer one by one.
@@ -109,11 +106,12 @@ def _survey_live(
     wanted: dict[Kind, list[Request]] = {}
     for request in requests:
         wanted.setdefault((request.object["apiVersion"], request.object["kind"]), []).append(request)
-    former = _former_kinds(recorded, wanted) if requests else []
-    with ThreadPoolExecutor(READERS) as readers:
-        lists = [readers.submit(_live_of_kind, api, namespace, kind, _selector(clients), ones) for kind, ones in wanted.items()]
-        lists += [readers.submit(_live_of_former_kind, api, namespace, kind, _selector(clients)) for kind in former]
-    return {key: found for one in lists for key, found in one.result().items()}
+    live: dict[str, Object] = {}
+    for kind, ones in wanted.items():
+        live |= _live_of_kind(api, namespace, kind, _selector(clients), ones)
+    for kind in _former_kinds(recorded, wanted) if requests else []:
+        live |= _live_of_former_kind(api, namespace, kind, _selector(clients))
+    return live
 
 
 def _former_kinds(recorded: t.Mapping[str, t.Mapping[str, str]], wanted: t.Iterable[Kind]) -> list[Kind]:
