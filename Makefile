@@ -1,6 +1,6 @@
 # Everything a person or a machine runs on this checkout. `make` alone lists it.
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint unit sanity integration lab lab-down bench docs soak clean-room lock
+.PHONY: help demo test lint unit sanity integration lab lab-down bench docs molecule soak clean-room lock
 
 NAME ?= dev
 PYTHON ?= python3
@@ -42,6 +42,10 @@ bench: ## measure, print the table and write tests/bench/latest.json
 
 docs: ## show the documentation of every entry point and check that it renders
 	$(IN) python tests/docs.py $(ARGS)
+
+molecule: ## the scenarios of extensions/molecule on a lab of their own
+	$(LAB) up --name molecule
+	$(IN) $(LAB) exec --name molecule -- molecule test --all $(ARGS)
 
 soak: ## the long tests: hundreds of kills, all combinations
 	$(IN) pytest tests/integration -m soak $(ARGS)

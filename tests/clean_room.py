@@ -23,7 +23,7 @@ STATE = Path("/var/lib/rarus-lms-in-clean-room")
 PACKAGES = ("git", "make", "python3")
 # How this machine reaches the network: names, proxies, certificates, mirrors.
 NETWORK_FILES = ("etc/resolv.conf", "etc/hosts", "etc/pip.conf", "etc/ssl/certs", "usr/local/share/ca-certificates")
-NETWORK_VARIABLES = re.compile(r"(?i)((https?|all|no)_proxy|pip_.*|go(proxy|sumdb|nosumdb|noproxy|private|flags)|ssl_cert_.*|.*_ca_bundle)")
+NETWORK_VARIABLES = re.compile(r"(?i)((https?|all|no)_proxy|pip_(?!find_links).*|go(proxy|sumdb|nosumdb|noproxy|private|flags)|ssl_cert_.*|.*_ca_bundle)")
 ENTER = """
 set -e
 mount --bind "$1" "$1"
