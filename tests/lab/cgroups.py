@@ -48,7 +48,7 @@ def _open_to_children(folder: Path) -> None:
             try:
                 (folder / "cgroup.subtree_control").write_text(f"+{controller}")
             except OSError as error:
-                raise LabError(f"{folder}: the cgroup controller {controller} cannot be handed down: {error.strerror}; is this a container?") from error
+                raise LabError(f"{folder}: cgroup controller {controller} cannot be handed down: {error.strerror}.") from error
 
 
 def process_files(tag: str) -> list[Path]:
