@@ -23,7 +23,9 @@ STATE = Path("/var/lib/rarus-lms-in-clean-room")
 PACKAGES = ("git", "make", "python3")
 # How this machine reaches the network: names, proxies, certificates, mirrors.
 NETWORK_FILES = ("etc/resolv.conf", "etc/hosts", "etc/pip.conf", "etc/ssl/certs", "usr/local/share/ca-certificates")
-NETWORK_VARIABLES = re.compile(r"(?i)((https?|all|no)_proxy|pip_(?!find_links).*|go(proxy|sumdb|nosumdb|noproxy|private|flags)|ssl_cert_.*|.*_ca_bundle)")
+NETWORK_VARIABLES = re.compile(
+    r"(?i)(https?|all|no)_proxy|pip_(?!find_links).*|go(proxy|sumdb|nosumdb|noproxy|private|flags)|ssl_cert_.*|.*_ca_bundle"
+)
 ENTER = """
 set -e
 mount --bind "$1" "$1"
@@ -80,6 +82,14 @@ def inside(room: Path, *command: str, quiet: bool = False) -> None:
     subprocess.run(whole, check=True, env=environment, stdout=subprocess.DEVNULL if quiet else None)
 
 
+def make(room: Path, *words: str) -> None:
+    """Run make in the room's clone; ends the program when it fails."""
+    try:
+        inside(room, "make", "--directory", str(CHECKOUT), *words)
+    except subprocess.CalledProcessError as error:
+        sys.exit(f"clean room: make {' '.join(words)} failed with exit code {error.returncode}.")
+
+
 def living() -> list[int]:
     """Return the processes that were started in a room and have not ended; those of its labs' containers end with their lab."""
     found = []
@@ -102,14 +112,17 @@ def take_away(room: Path) -> None:
         time.sleep(POLL_SECONDS)
     if left := living():
         sys.exit(f"clean room: processes {left} do not end; {room} is left as it is.")
-    shutil.rmtree(room, ignore_errors=True)
+    shutil.rmtree(room)
+    room.parent.rmdir()
 
 
 def main() -> None:
     if os.geteuid() != 0:
         sys.exit("clean room: only root may make one.")
     room = HERE / "root"
-    if room.exists():
+    try:
+        room.mkdir(parents=True)
+    except FileExistsError:
         sys.exit(f"clean room: {room} exists already. Is another one running? If not: rm -r {HERE}")
     targets = sys.argv[1:] or ["demo", "demo"]
     seconds: list[str] = []
@@ -117,9 +130,9 @@ def main() -> None:
         build(room)
         for target in targets:
             started = time.monotonic()
-            inside(room, "make", "--directory", str(CHECKOUT), target)
+            make(room, target)
             seconds.append(f"make {target}: {time.monotonic() - started:.0f} s")
-        inside(room, "make", "--directory", str(CHECKOUT), "lab-down", "NAME=demo")
+        make(room, "lab-down", "NAME=demo")
     finally:
         take_away(room)
     print(f"clean room: passed; {', '.join(seconds)}")

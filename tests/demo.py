@@ -24,7 +24,7 @@ def provision(lab: Lab, prepared: Prepared) -> None:
     print(f"$ cd playbooks && {' '.join(PROVISION)}", flush=True)
     done = subprocess.run(lab.command(*PROVISION), cwd=PLAYBOOKS, env={**os.environ, **prepared.env}, check=False)
     if done.returncode:
-        sys.exit(f"demo: {CLIENT} was not provisioned. The lab is still there: {' '.join(lab.command('kubectl', '-n', prepared.namespace, 'get', 'pods'))}")
+        sys.exit(f"demo: {CLIENT} was not provisioned. The lab is still there; take it away with make lab-down NAME={NAME}")
 
 
 def ask(lab: Lab, prepared: Prepared) -> None:
