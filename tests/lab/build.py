@@ -12,6 +12,7 @@ import os
 import shutil
 import subprocess
 import tarfile
+import tempfile
 import time
 import tomllib
 import zipfile
@@ -30,11 +31,12 @@ from layout import LabError, cache_root
 
 LAB = Path(__file__).resolve().parent
 VERSIONS: dict[str, Any] = tomllib.loads((LAB / "versions.toml").read_text())
-GO_FLAGS = ["-trimpath", "-buildvcs=false", "-mod=readonly"]
+GO_FLAGS = ["-trimpath", "-buildvcs=false"]
 GO_SETTINGS = {"CGO_ENABLED": "0", "GOTOOLCHAIN": "local", "GOWORK": "off", "GOFLAGS": ""}
 AT_ONCE = 2  # one part links or downloads while another compiles
 DISK_NEEDED = 12 << 30  # bytes: the modules' sources and Go's own cache, when all parts are built
 HASH_DIGITS = 12
+STAND_INS = "stand-ins"  # folder of a part: Go packages, by import path, that are put in place of the real ones
 LAST_LINES = 15
 
 Report = Callable[[str], None]
@@ -179,17 +181,36 @@ def _build_programs(part: Built, into: Path) -> None:
     stamps = [f"-X {variable}=v{part.version}" for variable in part.table.get("stamp", [])]
     flags = [*GO_FLAGS, f"-tags={','.join(part.table.get('tags', []))}", f"-ldflags={' '.join(['-s -w', *stamps])}"]
     built: dict[str, Path] = {}
-    for name, package in part.table["programs"].items():
-        if package in built:
-            (into / name).hardlink_to(built[package])
-        else:
-            _run(part, [str(_go()), "build", *flags, "-o", str(into / name), package])
-            built[package] = into / name
+    with _module(part) as (module, mode):
+        for name, package in part.table["programs"].items():
+            if package in built:
+                (into / name).hardlink_to(built[package])
+            else:
+                _run(part, [str(_go()), "build", mode, *flags, "-o", str(into / name), package], folder=module)
+                built[package] = into / name
+
+
+@contextmanager
+def _module(part: Built) -> Iterator[tuple[Path, str]]:
+    """The folder to build in and Go's -mod for it: the sources, or a copy with all modules in it where some packages have stand-ins."""
+    if not (part.source / STAND_INS).exists():
+        yield part.source, "-mod=readonly"
+        return
+    with tempfile.TemporaryDirectory(prefix=".partial-", dir=part.home.parent) as scratch:
+        module = Path(scratch) / part.name
+        shutil.copytree(part.source, module, ignore=shutil.ignore_patterns(STAND_INS))
+        _run(part, [str(_go()), "mod", "vendor"], folder=module)
+        for file in (part.source / STAND_INS).rglob("*.go"):
+            package = module / "vendor" / file.parent.relative_to(part.source / STAND_INS)
+            for real in package.glob("*.go"):
+                real.unlink()
+            shutil.copy(file, package)
+        yield module, "-mod=vendor"
 
 
 def _copy_files(part: Built, into: Path) -> None:
     """Copy one folder of a Go module, which Go has checked against go.sum."""
-    told = _run(part, [str(_go()), "mod", "download", "-json", part.table["module"]])
+    told = _run(part, [str(_go()), "mod", "download", "-json", part.table["module"]], folder=part.source)
     folder = Path(json.loads(told)["Dir"]) / part.table["files"]
     into.mkdir()
     for file in folder.iterdir():
@@ -199,7 +220,7 @@ def _copy_files(part: Built, into: Path) -> None:
 def _unpack_artifact(part: Built, into: Path) -> None:
     """Fetch a jar of Maven Central, check it, and unpack the archive in it."""
     maven = [str(toolchain.find_maven()), "--quiet", "--batch-mode", "dependency:copy", "-Dmdep.useBaseVersion=true"]
-    _run(part, [*maven, f"-Dartifact={part.table['artifact']}:{part.version}", f"-DoutputDirectory={into}"])
+    _run(part, [*maven, f"-Dartifact={part.table['artifact']}:{part.version}", f"-DoutputDirectory={into}"], folder=into)
     jar = next(into.glob("*.jar"))
     found = hashlib.sha256(jar.read_bytes()).hexdigest()
     if found != part.table["sha256"]:
@@ -216,9 +237,8 @@ def _go() -> Path:
     return toolchain.find_go(VERSIONS["go"]["oldest"], VERSIONS["go"]["pypi"])
 
 
-def _run(part: Built, argv: list[str]) -> str:
-    """Run a builder in the part's folder; returns its standard output. Raises LabError with its last lines."""
-    folder = part.source if part.source.exists() else cache_root()
+def _run(part: Built, argv: list[str], *, folder: Path) -> str:
+    """Run a builder in `folder`; returns its standard output. Raises LabError with its last lines."""
     env = {**os.environ, **GO_SETTINGS}
     done = subprocess.run([*DIE_TOGETHER, *argv], cwd=folder, env=env, capture_output=True, text=True, check=False)
     if done.returncode:

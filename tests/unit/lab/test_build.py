@@ -16,9 +16,11 @@ from layout import LabError
 FAKE_GO = """#!/bin/sh
 [ "$1" = version ] && { echo "go version go$FAKE_GO_VERSION linux/amd64"; exit; }
 echo "$@" >> "$FAKE_GO_CALLS"
+[ "$1" = mod ] && { mkdir -p vendor/example.org/cloud && echo real > vendor/example.org/cloud/real.go; exit; }
 [ -n "$FAKE_GO_ERROR" ] && { echo "$FAKE_GO_ERROR" >&2; exit 1; }
 while [ "$1" != -o ]; do shift; done
-echo built > "$2"
+cat main.go vendor/*/*/*.go > "$2" 2>/dev/null
+true
 """
 GO_PARTS = {name: part for name, part in build.PARTS.items() if "artifact" not in part.table}
 
@@ -133,12 +135,22 @@ def test_changed_sources_are_built_anew_beside_the_old(workshop: Workshop) -> No
     assert before.exists()
 
 
+def test_stand_ins_take_the_place_of_the_real_packages(workshop: Workshop) -> None:
+    stand_in = workshop.source / build.STAND_INS / "example.org/cloud"
+    stand_in.mkdir(parents=True)
+    (stand_in / "none.go").write_text("stand-in\n")
+    assert (workshop.ensure() / "tool").read_text() == "package main\nstand-in\n"
+    assert "-mod=vendor" in workshop.go_calls()[1]
+    assert not (workshop.source / "vendor").exists()
+    assert [path.name for path in (workshop.cache / "parts").iterdir()] == [build.PARTS["tool"].home.name]
+
+
 def test_a_failed_build_leaves_nothing_and_shows_its_last_lines(workshop: Workshop) -> None:
     workshop.monkeypatch.setenv("FAKE_GO_ERROR", "main.go:1: undefined: x")
     with pytest.raises(LabError, match=r"tool 1\.2\.3 could not be built; the last lines of go:\nmain\.go:1: undefined: x"):
         workshop.ensure()
     workshop.monkeypatch.delenv("FAKE_GO_ERROR")
-    assert (workshop.ensure() / "tool").read_text() == "built\n"
+    assert (workshop.ensure() / "tool").read_text() == "package main\n"
     assert [path.name for path in (workshop.cache / "parts").iterdir()] == [build.PARTS["tool"].home.name]
 
 
