@@ -5,7 +5,8 @@
 
 A case of an environment may give deployment, replica_set, pod, container (the pod's status), slice, ingress, route (null: there is none),
 ready, publish, events, absent, nodes, log. One of a Job (jobs.yml) may give job (failed, gone), job_spec, job_status, job_pod,
-job_container, clickhouse, events, log. The rest is what is expected: cause, message, severity, phase, object, reason, next, evidence, exit_code.
+job_container, clickhouse, events, log. The rest is what is expected: cause, message, severity, phase, object, reason, next, evidence,
+exit_code.
 """
 
 from __future__ import annotations
@@ -112,4 +113,5 @@ def seen_of_job_case(case: Case) -> tuple[str, Case | None, Seen]:
 
 def with_log(seen: Seen, case: Case, keys: t.Iterable[t.Any]) -> Seen:
     """Return what was seen with the log of a case under the keys that the diagnosis asks for."""
-    return replace(seen, logs=dict.fromkeys(keys, case["log"])) if "log" in case else seen
+    log: list[str] = case.get("log", [])
+    return replace(seen, logs=dict.fromkeys(keys, log)) if log else seen

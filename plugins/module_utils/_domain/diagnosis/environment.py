@@ -24,7 +24,8 @@ def judge(seen: Seen) -> Verdict:
     if seen.deployment is None:
         findings = tuple(job_findings(seen))
         failed = any(one.severity is Severity.FATAL for one in findings)
-        return Verdict(Phase.FAILED if failed else Phase.ABSENT, findings)
+        missing = f"there is no Deployment {deployment_name(seen.client)}"
+        return Verdict(Phase.FAILED if failed else Phase.ABSENT, findings, (missing,))
     if dig(seen.deployment, "spec", "replicas", default=1) == 0:
         return Verdict(Phase.SUSPENDED, progress=("scaled to zero",))
     findings = tuple(_without_consequences(recognise(_symptoms(seen), seen)))

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import typing as t
 from dataclasses import dataclass, replace
 
@@ -12,7 +13,20 @@ from .model import Finding, LogKey, Obj, Seen, Severity, Symptom, Wanted, condit
 from .recognise import recognise
 from .symptoms_pods import events_of, pod_symptoms, references
 
-__all__ = ["JobVerdict", "ended_marks", "job_findings", "judge_job", "pods_of_job", "state_of", "wanted_by_jobs"]
+__all__ = [
+    "COMPLETE",
+    "FAILED",
+    "GONE",
+    "RUNNING",
+    "JobVerdict",
+    "ended_marks",
+    "job_findings",
+    "job_seconds",
+    "judge_job",
+    "pods_of_job",
+    "state_of",
+    "wanted_by_jobs",
+]
 
 COMPLETE, FAILED, RUNNING, GONE = "complete", "failed", "running", "absent"
 
@@ -143,3 +157,12 @@ def _failure(job: Obj) -> Obj:
 
 def _mark(event: Obj) -> str:
     return f"{dig(event, 'metadata', 'uid', default='')}/{event.get('count', 1)}"
+
+
+def job_seconds(job: Obj | None) -> int:
+    """Return how many seconds a Job that has ended took, by the cluster's clock; 0 where it has not."""
+    ended = dig(job, "status", "completionTime") or _failure(job or {}).get("lastTransitionTime")
+    begun = dig(job, "status", "startTime") or dig(job, "metadata", "creationTimestamp")
+    if not ended or not begun:
+        return 0
+    return int((dt.datetime.fromisoformat(str(ended)) - dt.datetime.fromisoformat(str(begun))).total_seconds())
