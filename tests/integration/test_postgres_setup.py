@@ -1,0 +1,346 @@
+# Copyright: (c) 2026, the rarus.lms authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The script of the PostgreSQL Job, run as the Job runs it, against real servers: Debian's own, and those majors that the lab has built."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import subprocess
+import tempfile
+import typing as t
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+from ansible_collections.rarus.lms.plugins.module_utils._domain.client_id import ClientId
+from ansible_collections.rarus.lms.plugins.module_utils._domain.credentials import scram_verifier
+from ansible_collections.rarus.lms.plugins.module_utils._domain.requests import compiled, render_requests
+from ansible_collections.rarus.lms.plugins.module_utils._domain.settings import read_settings
+from ansible_collections.rarus.lms.plugins.module_utils._domain.templates import find_sources
+
+ROOT = Path(__file__).parents[2]
+TEMPLATES = ROOT / "roles" / "requests" / "templates"
+DEBIAN = Path("/usr/lib/postgresql")
+MAJORS = ("13", "15", "16", "18")
+CACHE = Path(os.environ.get("RARUS_LMS_CACHE", "~/.cache/rarus-lms")).expanduser()
+OWNER = "postgres"
+REFUSED = 78
+# What a password may hold, and what breaks a script that quotes badly.
+AWKWARD = r"""p:w\1 'x' "y" $HOME `id` %s ;--"""
+ADMINS = ("superuser", "createrole")
+DEFINITIONS = ("CREATE ", "ALTER ", "COMMENT ", "GRANT ", "REVOKE ", "DROP ")
+
+
+def _programs() -> dict[str, Path]:
+    """Return the folders of the servers that are on this machine, by major."""
+    found = {path.name: path for path in sorted(DEBIAN.glob("[0-9]*")) if (path / "bin" / "initdb").exists()}
+    for path in sorted(CACHE.glob("parts/postgres-*/postgres-*")):
+        found.setdefault(path.name.removeprefix("postgres-"), path)
+    return {major: found[major] for major in MAJORS if major in found}
+
+
+PROGRAMS = _programs()
+
+
+def _run(argv: list[str], **more: t.Any) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(argv, capture_output=True, text=True, check=False, timeout=120, **more)
+
+
+def _as_owner(*argv: str) -> None:
+    done = _run(["runuser", "-u", OWNER, "--", *argv], cwd="/")
+    assert done.returncode == 0, done.stderr + done.stdout
+
+
+@dataclass
+class Server:
+    """One PostgreSQL server of the test's own: on a free port, with a superuser and an administrator who has CREATEROLE and CREATEDB."""
+
+    major: str
+    home: Path
+    port: int
+    log: Path = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.log = self.home / "server.log"
+
+    def psql(
+        self, statements: str, *, user: str = OWNER, password: str = AWKWARD, database: str = "postgres"
+    ) -> subprocess.CompletedProcess[str]:
+        """Run statements with a login by password; rows come as text with | between."""
+        argv = ["psql", "--no-psqlrc", "--quiet", "--tuples-only", "--no-align", "--set=ON_ERROR_STOP=1", "--host=127.0.0.1"]
+        env = {**os.environ, "PGPASSWORD": password, "PGCONNECT_TIMEOUT": "5"}
+        return _run([*argv, f"--port={self.port}", f"--username={user}", f"--dbname={database}"], input=statements, env=env)
+
+    def ask(self, statements: str, **login: str) -> str:
+        done = self.psql(statements, **login)
+        assert done.returncode == 0, done.stderr
+        return done.stdout.strip()
+
+    def definitions(self) -> int:
+        """Return how many definitions the server was sent so far."""
+        return sum(
+            1
+            for line in self.log.read_text().splitlines()
+            if "statement: " in line and line.split("statement: ")[1].startswith(DEFINITIONS)
+        )
+
+
+def _free_port() -> int:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        return int(taken.getsockname()[1])
+
+
+@pytest.fixture(scope="module", params=PROGRAMS)
+def server(request: pytest.FixtureRequest) -> t.Iterator[Server]:
+    """Yield a started server of each major; its programs are copied, since its user may not enter a cache below /root."""
+    home = Path(tempfile.mkdtemp(prefix=f"rarus-lms-postgres-{request.param}-"))
+    home.chmod(0o755)
+    given = PROGRAMS[request.param]
+    programs = given if given.is_relative_to(DEBIAN) else Path(shutil.copytree(given, home / "programs", symlinks=True))
+    data, password = home / "data", home / "password"
+    data.mkdir()
+    password.write_text(AWKWARD + "\n")
+    started = Server(request.param, home, _free_port())
+    started.log.touch()
+    for path in (data, password, started.log):
+        shutil.chown(path, OWNER, OWNER)
+    tool = str(programs / "bin")
+    _as_owner(
+        f"{tool}/initdb",
+        f"--pgdata={data}",
+        f"--pwfile={password}",
+        "--auth=scram-sha-256",
+        "--encoding=UTF8",
+        "--locale=C.UTF-8",
+        "--no-sync",
+    )
+    options = f"-c listen_addresses=127.0.0.1 -c port={started.port} -c unix_socket_directories= -c fsync=off -c log_statement=ddl"
+    _as_owner(f"{tool}/pg_ctl", "start", "--wait", f"--pgdata={data}", f"--log={started.log}", f"--options={options}")
+    try:
+        started.ask(
+            "CREATE ROLE lms_admin LOGIN CREATEROLE CREATEDB PASSWORD :'password'".replace(
+                ":'password'", "'" + AWKWARD.replace("'", "''") + "'"
+            )
+        )
+        yield started
+    finally:
+        _as_owner(f"{tool}/pg_ctl", "stop", "--mode=immediate", "--wait", f"--pgdata={data}")
+        shutil.rmtree(home)
+
+
+@dataclass
+class Job:
+    """One client's Job, run in a folder that stands for /run/lms, by one of the two administrators."""
+
+    server: Server
+    admin: str
+    client: ClientId
+    settings: dict[str, t.Any] = field(default_factory=dict)
+    password: str = "clientpassword"
+    login: str = ""
+
+    @property
+    def admin_user(self) -> str:
+        return OWNER if self.admin == "superuser" else "lms_admin"
+
+    def run(self) -> subprocess.CompletedProcess[str]:
+        given = {
+            "lms_namespace_id": "lms-dev", "lms_docker_image": "lms:1", "lms_sms4b_sender": "X", "lms_publish": "none",
+            "lms_postgres_host": "127.0.0.1", "lms_postgres_port": self.server.port, "lms_postgres_client_image": "psql:15",
+            "lms_clickhouse_host": "127.0.0.1", "lms_clickhouse_client_image": "clickhouse:1",
+        }  # fmt: skip
+        settings = read_settings({**given, **self.settings}, catalogue="lms-dev")
+        requests = render_requests(compiled(find_sources(TEMPLATES)), [self.client], settings, stage="databases")
+        (job,) = (one["object"] for one in requests if one["object"]["metadata"]["name"].startswith("postgres-setup-"))
+        (container,) = job["spec"]["template"]["spec"]["containers"]
+        with tempfile.TemporaryDirectory() as folder:
+            self._mount(Path(folder), settings)
+            script = container["args"][0].replace("/run/lms", folder)
+            env = {"PATH": os.environ["PATH"], **{entry["name"]: entry["value"].replace("/run/lms", folder) for entry in container["env"]}}
+            assert self.password not in script + repr(env)
+            assert AWKWARD not in script + repr(env)
+            return _run([*container["command"], script], env=env)
+
+    def _mount(self, folder: Path, settings: dict[str, t.Any]) -> None:
+        login = self.login or settings["database_prefix"] + self.client.name
+        files = {
+            "admin/user": self.admin_user, "admin/password": AWKWARD,
+            "credentials/postgres-user": login, "credentials/postgres-verifier": scram_verifier(self.password, b"0123456789abcdef"),
+        }  # fmt: skip
+        for name, content in files.items():
+            path = folder / name
+            path.parent.mkdir(exist_ok=True)
+            path.write_text(content + "\n")
+        (folder / "work").mkdir()
+
+
+NUMBERS = iter(range(100, 10_000))
+
+
+@pytest.fixture(params=ADMINS)
+def job(request: pytest.FixtureRequest, server: Server) -> Job:
+    """Return the Job of a client that no test had before."""
+    return Job(server, request.param, ClientId(next(NUMBERS)))
+
+
+def test_debians_server_is_there() -> None:
+    assert PROGRAMS, f"no PostgreSQL server in {DEBIAN} nor in {CACHE}: apt-get install postgresql"
+
+
+def test_makes_a_role_and_a_database_that_the_client_can_use(job: Job) -> None:
+    done = job.run()
+    assert done.returncode == 0, done.stderr
+    name = job.client.name
+    login = {"user": name, "password": job.password, "database": name}
+    assert job.server.ask("SELECT current_user, current_database()", **login) == f"{name}|{name}"
+    assert job.server.ask("SELECT encode(digest('lms', 'sha256'), 'hex') <> '', uuid_generate_v4() IS NOT NULL", **login) == "t|t"
+    job.server.ask("CREATE TABLE lessons (id int); CREATE SCHEMA own; CREATE TEMPORARY TABLE t (id int)", **login)
+    attributes = "rolsuper, rolcreatedb, rolcreaterole, rolreplication, rolbypassrls, rolcanlogin"
+    assert job.server.ask(f"SELECT {attributes} FROM pg_roles WHERE rolname = '{name}'") == "f|f|f|f|f|t"
+    mark = f"rarus.lms catalogue=lms-dev client={job.client.id}"
+    marks = "shobj_description(r.oid, 'pg_authid'), shobj_description(d.oid, 'pg_database')"
+    assert (
+        job.server.ask(f"SELECT {marks} FROM pg_roles r, pg_database d WHERE rolname = '{name}' AND datname = rolname") == f"{mark}|{mark}"
+    )
+
+
+def test_no_other_client_gets_in(job: Job) -> None:
+    other = Job(job.server, job.admin, ClientId(next(NUMBERS)), password="otherpassword")
+    assert job.run().returncode == other.run().returncode == 0
+    refused = job.server.psql("SELECT 1", user=other.client.name, password=other.password, database=job.client.name)
+    assert refused.returncode != 0
+    assert f'permission denied for database "{job.client.name}"' in refused.stderr
+    wrong = job.server.psql("SELECT 1", user=job.client.name, password=other.password, database=job.client.name)
+    assert "password authentication failed" in wrong.stderr
+
+
+def test_a_second_run_changes_nothing(job: Job) -> None:
+    assert job.run().returncode == 0
+    before = job.server.definitions()
+    again = job.run()
+    assert again.returncode == 0, again.stderr
+    # Who may not read verifiers cannot know whether the password is right, and sets it.
+    assert job.server.definitions() - before == (0 if job.admin == "superuser" else 1)
+
+
+def test_a_new_verifier_is_taken(job: Job) -> None:
+    assert job.run().returncode == 0
+    job.password = "anotherpassword"
+    assert job.run().returncode == 0
+    login = {"user": job.client.name, "database": job.client.name}
+    assert job.server.ask("SELECT 1", password="anotherpassword", **login) == "1"
+    assert job.server.psql("SELECT 1", password="clientpassword", **login).returncode != 0
+
+
+def test_no_password_stands_in_the_servers_log(job: Job) -> None:
+    assert job.run().returncode == 0
+    assert job.password not in job.server.log.read_text()
+
+
+MARKS = [
+    (None, "exists and bears no mark"),
+    ("rarus.lms catalogue=lms-prod client=C7", 'is marked "rarus.lms catalogue=lms-prod client=C7"'),
+]
+
+
+@pytest.mark.parametrize(("mark", "said"), MARKS)
+@pytest.mark.parametrize("kind", ["ROLE", "DATABASE"])
+def test_what_somebody_else_made_is_refused_and_left_alone(job: Job, kind: str, mark: str | None, said: str) -> None:
+    name = job.client.name
+    comment = f"; COMMENT ON {kind} {name} IS '{mark}'" if mark else ""
+    job.server.ask(f"CREATE {kind} {name}")
+    job.server.ask(f"SELECT 1{comment}")
+    before = job.server.definitions()
+    done = job.run()
+    assert done.returncode == REFUSED, done.stderr
+    expected = f'"rarus.lms catalogue=lms-dev client={job.client.id}"'
+    assert done.stderr.startswith(
+        f'refused: PostgreSQL {kind.lower()} "{name}" {said}, not {expected}. Add {job.client.id} to lms_take_over'
+    )
+    assert len(done.stderr.splitlines()) == 1
+    assert job.server.definitions() == before
+
+
+def test_another_catalogues_client_of_the_same_id_is_refused_and_a_prefix_keeps_both(job: Job) -> None:
+    assert job.run().returncode == 0
+    job.settings = {"lms_catalogue": "lms-prod"}
+    assert job.run().returncode == REFUSED
+    job.settings["lms_database_prefix"] = "prod_"
+    done = job.run()
+    assert done.returncode == 0, done.stderr
+    name = f"prod_{job.client.name}"
+    assert job.server.ask("SELECT current_user", user=name, password=job.password, database=name) == name
+
+
+def test_taking_over_makes_it_ours(server: Server) -> None:
+    job = Job(server, "superuser", ClientId(next(NUMBERS)))
+    name = job.client.name
+    server.ask(f"CREATE ROLE {name} SUPERUSER CREATEDB LOGIN")
+    server.ask(f"CREATE DATABASE {name}")
+    job.settings = {"lms_take_over": [job.client.id]}
+    done = job.run()
+    assert done.returncode == 0, done.stderr
+    assert server.ask(f"SELECT rolsuper, rolcreatedb FROM pg_roles WHERE rolname = '{name}'") == "f|f"
+    assert server.ask(f"SELECT pg_get_userbyid(datdba) FROM pg_database WHERE datname = '{name}'") == name
+    assert server.ask("SELECT digest('x', 'md5') IS NOT NULL", user=name, password=job.password, database=name) == "t"
+    job.settings = {}
+    assert job.run().returncode == 0
+
+
+UNFINISHED = [
+    "REVOKE ALL ON DATABASE {0} FROM {0}",
+    "COMMENT ON DATABASE {0} IS NULL",
+    "GRANT CONNECT, TEMPORARY ON DATABASE {0} TO PUBLIC",
+    "DROP DATABASE {0}",
+]
+
+
+@pytest.mark.parametrize("undo", UNFINISHED)
+def test_a_run_that_was_killed_goes_on(job: Job, undo: str) -> None:
+    assert job.run().returncode == 0
+    job.server.ask(undo.format(job.client.name))
+    done = job.run()
+    assert done.returncode == 0, done.stderr
+    test_no_other_client_gets_in(job)
+    login = {"user": job.client.name, "password": job.password, "database": job.client.name}
+    assert job.server.ask("SELECT uuid_generate_v4() IS NOT NULL", **login) == "t"
+
+
+def test_the_clients_functions_never_run_as_the_administrator(job: Job) -> None:
+    assert job.run().returncode == 0
+    name = job.client.name
+    login = {"user": name, "password": job.password, "database": name}
+    trap = "CREATE FUNCTION public.format(text, text) RETURNS text LANGUAGE plpgsql AS $$ BEGIN RAISE 'trapped'; END $$"
+    job.server.ask(f"{trap}; DROP EXTENSION pgcrypto; CREATE TABLE public.pg_extension (extname name)", **login)
+    done = job.run()
+    assert done.returncode == 0, done.stderr
+    assert job.server.ask("SELECT count(*) FROM pg_catalog.pg_extension WHERE extname IN ('pgcrypto', 'uuid-ossp')", **login) == "2"
+
+
+def test_a_statement_that_fails_fails_the_job(job: Job) -> None:
+    assert job.run().returncode == 0
+    job.server.ask(f"ALTER DATABASE {job.client.name} ALLOW_CONNECTIONS false")
+    done = job.run()
+    assert done.returncode not in (0, REFUSED)
+    assert "is not currently accepting connections" in done.stderr
+
+
+def test_a_wrong_password_of_the_administrator_fails_with_its_reason(job: Job) -> None:
+    job.server.ask("ALTER ROLE lms_admin PASSWORD 'other'")
+    try:
+        done = Job(job.server, "createrole", job.client).run()
+    finally:
+        job.server.ask("ALTER ROLE lms_admin PASSWORD '" + AWKWARD.replace("'", "''") + "'")
+    assert done.returncode == 2
+    assert 'password authentication failed for user "lms_admin"' in done.stderr
+
+
+def test_a_login_of_another_name_is_refused(job: Job) -> None:
+    job.login = f"old_{job.client.name}"
+    done = job.run()
+    assert done.returncode == REFUSED
+    assert done.stderr == f"refused: the client's Secret has the login {job.login}, the catalogue's settings make it {job.client.name}.\n"
