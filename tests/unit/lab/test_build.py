@@ -192,13 +192,13 @@ def test_all_is_there_within_the_blink_of_an_eye() -> None:
 # --- tools --------------------------------------------------------------------------------------------------------------------------------
 
 def test_the_machines_go_is_taken_if_new_enough(workshop: Workshop, tmp_path: Path) -> None:
-    assert toolchain.find_go("1.26.6", "1.26.6") == tmp_path / "go"
+    assert toolchain.find_go("1.26.6", "1.26.6", report=print) == tmp_path / "go"
 
 
 def test_an_old_go_is_passed_over_for_the_one_in_the_cache(workshop: Workshop) -> None:
     workshop.monkeypatch.setenv("FAKE_GO_VERSION", "1.26.5")
     (workshop.cache / "go-1.26.6").mkdir(parents=True)
-    assert toolchain.find_go("1.26.6", "1.26.6") == workshop.cache / "go-1.26.6/bin/go"
+    assert toolchain.find_go("1.26.6", "1.26.6", report=print) == workshop.cache / "go-1.26.6/bin/go"
 
 
 def test_missing_packages_are_those_without_their_proof(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
