@@ -120,9 +120,8 @@ class Lab:
             "namespace_volume_path": f"/var/lib/rarus-lms-static/{namespace}",
             **prepared.extra,
         }
-        environment = {**prepared.env, **self.secrets_of_the_administrator(postgres, admin)}
         command = ["ansible-playbook", "prepare_namespace.yml", "-i", str(inventory), "-e", json.dumps(variables)]
-        self.run(*command, env=environment, cwd=PLAYBOOKS)
+        self.run(*command, env=self.secrets_of_the_administrator(postgres, admin), cwd=PLAYBOOKS)
         return prepared
 
 
