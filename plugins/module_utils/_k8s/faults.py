@@ -60,7 +60,7 @@ class Answer:
     @property
     def excerpt(self) -> str:
         """Return the beginning of what an answer that is not Kubernetes' says, without markup, on one line."""
-        text = self.body.get("message", "") if isinstance(self.body, dict) else re.sub(r"<[^>]*>", " ", str(self.body))
+        text = self.body.get("message", "") if isinstance(self.body, dict) else re.sub(r"(?s)<head.*?</head>|<[^>]*>", " ", str(self.body))
         return re.sub(r"\s+", " ", str(text)).strip()[:_SHOWN]
 
 

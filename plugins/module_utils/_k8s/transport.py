@@ -20,14 +20,15 @@ __all__ = ["Transport"]
 CONNECT_SECONDS = 10.0
 READ_SECONDS = 30.0
 REPEAT_SECONDS = 12.0
+# A port that refuses may be a proxy that restarts, but is more often a wrong port.
+REFUSED_SECONDS = 4.0
 FIRST_PAUSE_SECONDS = 0.2
 LONGEST_PAUSE_SECONDS = 3.0
 JITTER = random.SystemRandom()
 
 BUSY = {HTTPStatus.BAD_GATEWAY, HTTPStatus.SERVICE_UNAVAILABLE, HTTPStatus.GATEWAY_TIMEOUT}
-# Faults after which a request certainly did not arrive, and faults after which it may have.
-NEVER_SENT = {"refused"}
-MAY_HAVE_ARRIVED = {"broken"}
+# The fault after which a request certainly did not arrive, and the one after which it may have.
+REFUSED, BROKEN = "refused", "broken"
 
 
 class Transport:
@@ -68,12 +69,16 @@ class Transport:
             try:
                 answer = self._once(method, url, content, accept, attempts)
             except network_errors() as error:
-                if not self._again(fault_of(error) in (NEVER_SENT | MAY_HAVE_ARRIVED if repeatable else NEVER_SENT), started, pause):
+                fault = fault_of(error)
+                worth_it = fault == REFUSED or (fault == BROKEN and repeatable)
+                if not self._again(worth_it, started, pause, REFUSED_SECONDS if fault == REFUSED else REPEAT_SECONDS):
                     raise unreachable(error, self.target, action) from None
                 wait = pause
             else:
                 wait = max(_retry_after(answer), pause)
-                if not self._again(answer.status == HTTPStatus.TOO_MANY_REQUESTS or (repeatable and answer.status in BUSY), started, wait):
+                if not self._again(
+                    answer.status == HTTPStatus.TOO_MANY_REQUESTS or (repeatable and answer.status in BUSY), started, wait, REPEAT_SECONDS
+                ):
                     return answer
             time.sleep(wait * JITTER.uniform(0.5, 1.0))
             pause = min(pause * 2, LONGEST_PAUSE_SECONDS)
@@ -90,9 +95,9 @@ class Transport:
         return Answer(status=response.status, headers=response.headers, body=_parsed(text), text=text, attempts=attempt)
 
     @staticmethod
-    def _again(worth_it: bool, started: float, wait: float) -> bool:
+    def _again(worth_it: bool, started: float, wait: float, limit: float) -> bool:
         """Return whether to repeat: it is worth it, and there is time for it."""
-        return worth_it and time.monotonic() + wait - started <= REPEAT_SECONDS
+        return worth_it and time.monotonic() + wait - started <= limit
 
 
 def _parsed(text: str) -> t.Any:

@@ -33,6 +33,7 @@ TARGET = Target(root="https://rancher.example/k8s/clusters/c-abcde", host="ranch
 def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(transport, "FIRST_PAUSE_SECONDS", 0.01)
     monkeypatch.setattr(transport, "REPEAT_SECONDS", 0.1)
+    monkeypatch.setattr(transport, "REFUSED_SECONDS", 0.1)
     monkeypatch.setattr(transport, "READ_SECONDS", 0.3)
 
 
