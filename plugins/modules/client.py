@@ -6,9 +6,6 @@
 
 from __future__ import annotations
 
-from ansible_collections.rarus.lms.plugins.module_utils._core.module import run_module
-from ansible_collections.rarus.lms.plugins.module_utils._operations.client import OPERATION
-
 DOCUMENTATION = r"""
 ---
 module: client
@@ -129,6 +126,9 @@ record:
       description: Version of the collection that wrote last.
       type: str
 """
+
+from ansible_collections.rarus.lms.plugins.module_utils._core.module import run_module
+from ansible_collections.rarus.lms.plugins.module_utils._operations.client import OPERATION
 
 
 def main() -> None:

@@ -6,9 +6,6 @@
 
 from __future__ import annotations
 
-from ansible_collections.rarus.lms.plugins.module_utils._core.module import run_module
-from ansible_collections.rarus.lms.plugins.module_utils._operations.client_status import OPERATION
-
 DOCUMENTATION = r"""
 ---
 module: client_status
@@ -94,6 +91,9 @@ written:
   type: list
   elements: str
 """
+
+from ansible_collections.rarus.lms.plugins.module_utils._core.module import run_module
+from ansible_collections.rarus.lms.plugins.module_utils._operations.client_status import OPERATION
 
 
 def main() -> None:

@@ -6,9 +6,6 @@
 
 from __future__ import annotations
 
-from ansible_collections.rarus.lms.plugins.module_utils._core.module import run_module
-from ansible_collections.rarus.lms.plugins.module_utils._operations.credentials import OPERATION
-
 DOCUMENTATION = r"""
 ---
 module: credentials
@@ -135,6 +132,9 @@ made:
   returned: success
   type: str
 """
+
+from ansible_collections.rarus.lms.plugins.module_utils._core.module import run_module
+from ansible_collections.rarus.lms.plugins.module_utils._operations.credentials import OPERATION
 
 
 def main() -> None:
