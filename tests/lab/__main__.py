@@ -26,7 +26,7 @@ import packages
 import pki
 import processes
 import publish
-from layout import API_PATH, CATALOGUES, DEBIAN_MAJOR, MAJORS, Lab, LabError, state_of
+from layout import API_PATH, CATALOGUES, DEBIAN_MAJOR, MAJORS, Lab, LabError, cgroup_of, state_of
 from processes import Component, Part
 
 LOG_LINES = 60
@@ -114,7 +114,7 @@ def begin(name: str, bin_folder: Path) -> Lab:
     lab = Lab(name, index, state, bin_folder)
     save(lab)
     network.configure(lab, holder)
-    cgroups.create(lab.tag)
+    cgroups.create(lab.cgroup)
     return lab
 
 
@@ -193,10 +193,8 @@ def down(name: str) -> None:
 
 def take_away(state: Path) -> None:
     """End and remove everything of the lab in `state`, however far its start came. Leaves the locks and the cache."""
-    lab = load(state.name)
-    network.end(state, lab.index if lab else None)
-    if lab:
-        cgroups.remove(lab.tag)
+    network.end(state)
+    cgroups.remove(cgroup_of(state))
     deadline = time.monotonic() + PATIENCE_SECONDS
     while state.exists():
         shutil.rmtree(state, ignore_errors=time.monotonic() < deadline)

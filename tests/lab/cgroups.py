@@ -1,4 +1,4 @@
-"""The lab's cgroups: one folder `lmsN` in every hierarchy; the lab's own processes in `lmsN/system`, pods where the kubelet puts them."""
+"""The lab's cgroups: a folder `lms-ID` in every hierarchy; its own processes in `lms-ID/system`, pods where the kubelet puts them."""
 from __future__ import annotations
 
 import time
@@ -18,17 +18,17 @@ def _hierarchies() -> list[Path]:
     return [folder for folder in sorted(ROOT.iterdir()) if not folder.is_symlink() and (folder / "cgroup.procs").exists()]
 
 
-def create(tag: str) -> None:
-    """Make `tag` and `tag/system` everywhere; done twice it changes nothing."""
+def create(name: str) -> None:
+    """Make `name` and `name/system` everywhere; done twice it changes nothing."""
     found = _hierarchies()
     if not found:
         raise LabError(f"{ROOT}: no cgroup hierarchy is mounted there; mount one (v1 or v2) before the lab starts.")
     for hierarchy in found:
         _open_to_children(hierarchy)
-        for folder in (hierarchy / tag, hierarchy / tag / "system"):
+        for folder in (hierarchy / name, hierarchy / name / "system"):
             folder.mkdir(exist_ok=True)
             _inherit_cpuset(folder)
-        _open_to_children(hierarchy / tag)
+        _open_to_children(hierarchy / name)
 
 
 def _inherit_cpuset(folder: Path) -> None:
@@ -51,16 +51,16 @@ def _open_to_children(folder: Path) -> None:
                 raise LabError(f"{folder}: cgroup controller {controller} cannot be handed down: {error.strerror}.") from error
 
 
-def process_files(tag: str) -> list[Path]:
+def process_files(name: str) -> list[Path]:
     """The files that take a process into the lab's cgroups."""
-    return [hierarchy / tag / "system" / "cgroup.procs" for hierarchy in _hierarchies()]
+    return [hierarchy / name / "system" / "cgroup.procs" for hierarchy in _hierarchies()]
 
 
-def remove(tag: str) -> None:
+def remove(name: str) -> None:
     """Take every folder away; its processes must have ended, and their last moments are waited for."""
     deadline = time.monotonic() + PATIENCE_SECONDS
     for hierarchy in _hierarchies():
-        for folder in _deepest_first(hierarchy / tag):
+        for folder in _deepest_first(hierarchy / name):
             _remove_folder(folder, deadline)
 
 

@@ -239,7 +239,7 @@ def _write_kubelet(lab: Lab) -> None:
         "authorization": {"mode": "Webhook"},
         "containerRuntimeEndpoint": f"unix://{CONTAINERD_SOCKET}",
         "cgroupDriver": "cgroupfs",
-        "cgroupRoot": f"/{lab.tag}",
+        "cgroupRoot": f"/{lab.cgroup}",
         "failCgroupV1": False,
         "failSwapOn": False,
         "localStorageCapacityIsolation": False,

@@ -1,6 +1,7 @@
 """What one lab is: its name, its number, and where each of its files, addresses and names lies."""
 from __future__ import annotations
 
+import hashlib
 import os
 import re
 from dataclasses import dataclass
@@ -39,9 +40,23 @@ def state_of(name: str) -> Path:
     return state_root() / "labs" / name
 
 
+def identity(state: Path) -> str:
+    """Eight digits that are this lab's alone among all labs of the machine, those in other root folders included.
+
+    They follow from the folder that holds all labs (which must exist) and the lab's name, so that nothing need be written down.
+    """
+    labs = state.parent.stat()
+    return hashlib.sha256(f"{labs.st_dev}:{labs.st_ino}:{state.name}".encode()).hexdigest()[:8]
+
+
+def cgroup_of(state: Path) -> str:
+    """Name of the lab's cgroup in every hierarchy."""
+    return f"lms-{identity(state)}"
+
+
 @dataclass(frozen=True)
 class Lab:
-    """One lab. `index` (1 to 250) is free on this machine when the lab starts, and names everything that the kernel shares."""
+    """One lab. `index` (1 to 250) is free on this machine when the lab starts; it tells the lab's addresses and its interface."""
 
     name: str
     index: int
@@ -51,9 +66,13 @@ class Lab:
     pretended_nodes: int = 0
 
     @property
-    def tag(self) -> str:
-        """Name of the lab's interface on the host and of its cgroups."""
+    def wire(self) -> str:
+        """Name of the lab's interface on the host."""
         return f"lms{self.index}"
+
+    @property
+    def cgroup(self) -> str:
+        return cgroup_of(self.state)
 
     def path(self, *parts: str) -> Path:
         return self.state.joinpath(*parts)

@@ -12,7 +12,7 @@ from contextlib import suppress
 from pathlib import Path
 
 import commands
-from layout import SERVICES, Lab, LabError
+from layout import SERVICES, Lab, LabError, identity
 
 LAST_INDEX = 250
 POLL_SECONDS = 0.05
@@ -53,7 +53,7 @@ START_HOLDER = 'bash -c "$1" lab "$2" "$3" </dev/null >>"$2/logs/holder.log" 2>&
 
 def holder_title(state: Path) -> str:
     """The name under which the holder of the lab in `state` is found, even where nothing was written down."""
-    return f"rarus-lms-lab:{state}"
+    return f"rarus-lms-lab:{identity(state)}:{state}"
 
 
 def find_holders(state: Path) -> list[int]:
@@ -126,7 +126,7 @@ def connect(pid: int) -> int:
 
 def configure(lab: Lab, pid: int) -> None:
     """Give both ends of the wire their addresses, write the hosts file, and let packets pass inside."""
-    _batch([], [f"addr add {lab.host_address}/24 dev {lab.tag}", f"link set {lab.tag} up"])
+    _batch([], [f"addr add {lab.host_address}/24 dev {lab.wire}", f"link set {lab.wire} up"])
     # Pods leave through their bridge alone: what the lab does not have is unreachable at once, instead of a time-out.
     lines = ["link set lo up", *(f"addr add {address}/24 dev wire" for address in lab.addresses), "link set wire up"]
     _batch(inside(pid), [*lines, f"route add {SERVICES} via {lab.host_address}"])
@@ -147,15 +147,14 @@ def _batch(prefix: list[str], lines: list[str]) -> None:
     commands.run([*prefix, "ip", "-batch", "-"], NOT_SET_UP, text="\n".join(lines) + "\n")
 
 
-def end(state: Path, index: int | None) -> None:
-    """End every process of the lab and wait until they and the wire are gone. Repeatable; knows nothing of how far the start came."""
-    if index is not None:
-        commands.attempt(["ip", "link", "del", f"lms{index}"])
+def end(state: Path) -> None:
+    """End every process of the lab and its wire, and wait until they are gone. Repeatable; need not know how far the start came."""
     deadline = time.monotonic() + PATIENCE_SECONDS
     killed: set[int] = set()
     unseen = 0
     while unseen < 2:  # a process that is just becoming another program has no name for a moment
         for pid in find_holders(state):
+            commands.attempt(["nsenter", f"--target={pid}", "--net", "--", "ip", "link", "del", "wire"])  # the host's end goes with it
             with suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
             killed.add(pid)

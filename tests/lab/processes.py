@@ -90,7 +90,7 @@ def spawn(lab: Lab, component: Component) -> None:
     env = {"PATH": f"{lab.bin}:{SYSTEM_PATH}", "HOME": str(lab.state), "LANG": "C.UTF-8", **component.env}
     become = [] if component.user == "root" else ["setpriv", f"--reuid={component.user}", f"--regid={component.user}", "--init-groups"]
     command = ["env", "-i", *(f"{key}={value}" for key, value in env.items()), *become, *component.argv]
-    procs = " ".join(map(str, cgroups.process_files(lab.tag)))
+    procs = " ".join(map(str, cgroups.process_files(lab.cgroup)))
     begin = [*network.inside(holder[0], as_host_process=True), "sh", "-c", SPAWN, str(lab.log(component.name)), procs, *command]
     pid = int(commands.run(begin, f"{component.name} could not be started"))
     lab.path("run", f"{component.name}.pid").write_text(f"{pid} {start_time(pid)}\n")

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import count
@@ -19,7 +20,7 @@ import machine
 import processes
 import pytest
 from layout import Lab as Layout
-from layout import LabError
+from layout import LabError, cgroup_of
 from support.lab import LABS, PROGRAM, Lab, start, stop
 
 POLL_SECONDS = 0.1
@@ -53,7 +54,7 @@ def pids(lab: Lab) -> dict[str, str]:
 
 
 def index(lab: Lab) -> int:
-    """The number that names the lab's interface and cgroups."""
+    """The number that names the lab's interface and addresses."""
     return int(json.loads((lab.state / "settings.json").read_text())["index"])
 
 
@@ -335,10 +336,19 @@ def of_the_host() -> dict[str, set[str]]:
     }
 
 
-def left_behind(lab: Lab, number: int | None) -> list[str]:
+def wire(lab: Lab) -> str:
+    """The machine's number, never given twice, of the lab's interface; empty where there is none."""
+    try:
+        return Path(f"/sys/class/net/lms{index(lab)}/ifindex").read_text().strip()
+    except OSError:
+        return ""
+
+
+def left_behind(lab: Lab, wire: str) -> list[str]:
     """Everything that is still there of a lab: its folder, processes, interface and cgroups."""
     found = [str(lab.state)] if lab.state.exists() else []
-    signs = [f"{lab.state}/", f"{lab.state}\0", *([f"/lms{number}/"] if number else [])]
+    cgroup = cgroup_of(lab.state)
+    signs = [f"{lab.state}/", f"{lab.state}\0", f"/{cgroup}/"]
     for folder in Path("/proc").glob("[0-9]*"):
         try:
             about = "".join((folder / file).read_text(errors="replace") for file in ("cmdline", "environ", "cgroup"))
@@ -346,23 +356,27 @@ def left_behind(lab: Lab, number: int | None) -> list[str]:
             continue
         if any(sign in about for sign in signs):
             found.append(f"process {folder.name}: {about[:200]}")
-    if number:
-        found += [str(path) for path in [Path(f"/sys/class/net/lms{number}")] if path.exists()]
-        found += [str(path) for path in Path("/sys/fs/cgroup").glob(f"**/lms{number}")]
-    return found
+    found += [str(path) for path in Path("/sys/fs/cgroup").glob(f"**/{cgroup}")]
+    return found + [str(file) for file in Path("/sys/class/net").glob("*/ifindex") if file.read_text().strip() == wire]
 
 
 def up_and_kill(moment: str) -> None:
     """Start a lab, and kill its manager (the `up` itself) when it says that `moment` serves; if empty, when the lab has its number."""
-    manager = subprocess.Popen([sys.executable, str(PROGRAM), "up", "--name", KILLED], stdout=subprocess.PIPE, text=True)
-    assert manager.stdout is not None
-    if moment:
-        next(line for line in manager.stdout if line.startswith(moment))
-    else:
-        until((LABS / KILLED / "settings.json").exists, "the wire is laid")
-    manager.kill()
-    manager.wait()
-    manager.stdout.close()
+    with subprocess.Popen([sys.executable, str(PROGRAM), "up", "--name", KILLED], stdout=subprocess.PIPE, text=True) as manager:
+        assert manager.stdout is not None
+        if moment:
+            next(line for line in manager.stdout if line.startswith(moment))
+        else:
+            until((LABS / KILLED / "settings.json").exists, "the lab has its number")
+        manager.kill()
+
+
+def kill_after(seconds: float, *words: str) -> None:
+    """Run the lab's program and kill it after so many seconds, if it still runs."""
+    with subprocess.Popen([sys.executable, str(PROGRAM), *words], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as manager:
+        with suppress(subprocess.TimeoutExpired):
+            manager.wait(seconds)
+        manager.kill()
 
 
 @pytest.mark.parametrize("moment", ["", "etcd", "sandbox image", "kube-apiserver", "kubelet", "coredns", "traefik"])
@@ -370,7 +384,21 @@ def test_down_leaves_nothing_after_the_manager_was_killed(moment: str) -> None:
     before = of_the_host()
     killed = Lab(KILLED)
     up_and_kill(moment)
-    number = index(killed)
+    number = wire(killed)
+    stop(KILLED)
+    assert number
+    assert left_behind(killed, number) == []
+    assert of_the_host() == before
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize("tenths", range(1, 100, 3))
+def test_down_leaves_nothing_after_kills_at_any_moment_of_up_and_of_down(tenths: int) -> None:
+    before = of_the_host()
+    killed = Lab(KILLED)
+    kill_after(tenths / 10, "up", "--name", KILLED)
+    number = wire(killed)
+    kill_after(tenths / 50, "down", "--name", KILLED)
     stop(KILLED)
     assert left_behind(killed, number) == []
     assert of_the_host() == before
@@ -387,7 +415,7 @@ def test_up_goes_on_where_a_killed_manager_stopped() -> None:
 
 def test_down_of_a_lab_that_never_was_is_no_error() -> None:
     stop(NEVER)
-    assert left_behind(Lab(NEVER), None) == []
+    assert left_behind(Lab(NEVER), "") == []
 
 
 # --- clear sentences ---------------------------------------------------------------------------------------------------------------------
