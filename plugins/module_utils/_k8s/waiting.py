@@ -16,15 +16,13 @@ GROWTH = 1.25
 LONGEST_PAUSE = 1.0
 
 
-def looks(
-    timeout: float, *, sleep: t.Callable[[float], None] = time.sleep, now: t.Callable[[], float] = time.monotonic
-) -> t.Iterator[tuple[float, bool]]:
+def looks(timeout: float) -> t.Iterator[tuple[float, bool]]:
     """Yield the seconds since the start for each look, and whether it is the last one; the last comes when `timeout` seconds are over."""
-    started, pause = now(), FIRST_PAUSE
+    started, pause = time.monotonic(), FIRST_PAUSE
     while True:
-        taken = now() - started
+        taken = time.monotonic() - started
         yield taken, taken >= timeout
         if taken >= timeout:
             return
-        sleep(max(min(pause, timeout - (now() - started)), 0.0))
+        time.sleep(max(min(pause, timeout - (time.monotonic() - started)), 0.0))
         pause = min(pause * GROWTH, LONGEST_PAUSE)

@@ -88,7 +88,7 @@ IMAGE_CAUSES = (
         "container",
         "the host of the registry of {image} cannot be resolved by node {node}",
         f"check the registry's name in the image, and the node's DNS, {AGAIN}",
-        r"no such host|name resolution|server misbehaving",
+        r"no such host|name resolution|server misbehaving|dial tcp: lookup ",
         reasons=_IMAGE,
         severity=Severity.WAITING,
     ),

@@ -172,8 +172,8 @@ def _progress(seen: Seen, findings: tuple[Finding, ...], *, rolled_out: bool) ->
     lines += [f"{one.object}: {one.message}" for one in findings if not one.object.startswith("Pod ") and one.severity is not Severity.NOTE]
     ready = sum(is_ready(pod) for pod in new_pods(seen))
     replicas = dig(seen.deployment, "spec", "replicas", default=1)
-    if ready and not lines:
-        lines.append(f"{ready} of {replicas} ready" + ("" if rolled_out else ", old pods on their way out"))
+    if not lines:
+        lines.append(f"{ready} of {replicas} ready" + ("" if rolled_out else ", waiting for the rollout to end"))
     return lines
 
 

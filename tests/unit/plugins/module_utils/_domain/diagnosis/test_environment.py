@@ -1,0 +1,192 @@
+# Copyright: (c) 2026, the rarus.lms authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The phase of an environment: what counts as ready, what ends a wait, and what is no business of the newest rollout."""
+
+from __future__ import annotations
+
+import copy
+import typing as t
+from dataclasses import replace
+
+import pytest
+from ansible_collections.rarus.lms.plugins.module_utils._domain.diagnosis.environment import image_of, judge, pods_of, wanted
+from ansible_collections.rarus.lms.plugins.module_utils._domain.diagnosis.model import LogKey, Phase, Seen, Severity
+from support.diagnosis_cases import BASE, laid_over, seen_of_case
+
+READY: dict[str, t.Any] = {"ready": True, "publish": "ingress"}
+CRASH: dict[str, t.Any] = {
+    "container": {
+        "restartCount": 3,
+        "state": {"waiting": {"reason": "CrashLoopBackOff"}},
+        "lastState": {"terminated": {"exitCode": 3, "reason": "Error"}},
+    }
+}
+
+
+def old_pod(*, ready: bool) -> dict[str, t.Any]:
+    """Return a pod of the revision before."""
+    pod: dict[str, t.Any] = laid_over(
+        BASE["pod"],
+        {"metadata": {"name": "lms-deployment-c42-old-1", "uid": "p-0", "ownerReferences": [{"controller": True, "uid": "rs-1"}]}},
+    )
+    pod["status"] = {"phase": "Running", "conditions": [{"type": "Ready", "status": str(ready)}]}
+    return pod
+
+
+NOT_READY = {
+    "the controller has not seen the specification": {"deployment": {"metadata": {"generation": 4}}},
+    "the controller has not begun": {"deployment": {"status": {"observedGeneration": None}}},
+    "the new pods are not all there": {"deployment": {"spec": {"replicas": 2}}},
+    "old pods are left": {"deployment": {"status": {"replicas": 2}}},
+    "not available for long enough": {"deployment": {"status": {"availableReplicas": 0}}},
+    "available pods are of the old revision": {"replica_set": {"status": {"availableReplicas": 0}}},
+    "the newest ReplicaSet is another": {"deployment": {"metadata": {"annotations": {"deployment.kubernetes.io/revision": "3"}}}},
+    "no endpoint is ready": {"slice": {"endpoints": [{"conditions": {"ready": False}}]}},
+}
+
+
+@pytest.mark.parametrize("changes", NOT_READY.values(), ids=NOT_READY)
+def test_not_ready_yet(changes: dict[str, t.Any]) -> None:
+    assert judge(seen_of_case(READY)).phase is Phase.READY
+    verdict = judge(seen_of_case({**READY, **changes}))
+    assert verdict.phase is Phase.PROGRESSING
+    assert verdict.progress
+    assert not verdict.certain
+
+
+def test_an_endpoint_without_a_condition_is_ready() -> None:
+    assert judge(seen_of_case({**READY, "slice": {"endpoints": [{"addresses": ["10.1.0.5"], "conditions": {}}]}})).phase is Phase.READY
+
+
+def test_where_slices_may_not_be_read_a_ready_pod_counts() -> None:
+    seen = replace(seen_of_case({**READY, "slice": None}), not_seen={"EndpointSlice": "this token may not read it"})
+    assert judge(seen).phase is Phase.READY
+
+
+def test_a_stale_generation_hides_what_fails_in_the_old_rollout() -> None:
+    """A repaired specification was just written: the pods that are seen crashing are the old ones."""
+    verdict = judge(seen_of_case({**CRASH, "deployment": {"metadata": {"generation": 4}}}))
+    assert (verdict.phase, verdict.findings) == (Phase.PROGRESSING, ())
+
+
+def test_old_pods_that_fail_are_nobodys_fault() -> None:
+    seen = seen_of_case({})
+    broken = old_pod(ready=False)
+    broken["status"]["containerStatuses"] = [{"name": "c42", "restartCount": 9, **CRASH["container"]}]
+    assert judge(replace(seen, pods=[*seen.pods, broken])).findings == ()
+
+
+def test_pods_on_their_way_out_are_not_judged() -> None:
+    seen = seen_of_case(CRASH)
+    leaving = copy.deepcopy(seen.pods[0])
+    leaving["metadata"]["deletionTimestamp"] = "2026-11-21T10:01:00Z"
+    assert judge(seen).phase is Phase.FAILED
+    assert judge(replace(seen, pods=[leaving])).findings == ()
+
+
+def test_new_pods_fail_while_old_ones_serve_is_degraded() -> None:
+    seen = seen_of_case({**CRASH, "publish": "ingress", "slice": {"endpoints": [{"conditions": {"ready": True}}]}})
+    verdict = judge(replace(seen, pods=[*seen.pods, old_pod(ready=True)]))
+    assert (verdict.phase, verdict.serving, verdict.findings[0].cause) == (Phase.DEGRADED, True, "crash")
+
+
+def test_a_missing_path_fails_what_would_serve() -> None:
+    verdict = judge(seen_of_case({**READY, "ingress": None}))
+    assert (verdict.phase, verdict.serving) == (Phase.FAILED, False)
+
+
+def test_two_faults_are_both_named_the_first_cause_first() -> None:
+    verdict = judge(seen_of_case({**CRASH, "publish": "ingress", "ingress": None}))
+    assert [one.cause for one in verdict.findings] == ["path_missing", "crash"]
+
+
+def test_a_missed_deadline_is_no_cause_where_there_is_one() -> None:
+    late = {"type": "Progressing", "status": "False", "reason": "ProgressDeadlineExceeded"}
+    verdict = judge(seen_of_case({**CRASH, "deployment": {"status": {"conditions": [late]}}}))
+    assert [one.cause for one in verdict.findings] == ["crash"]
+    unscheduled = {"type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": "1 Insufficient cpu"}
+    waiting = judge(seen_of_case({"pod": {"status": {"conditions": [unscheduled]}}, "deployment": {"status": {"conditions": [late]}}}))
+    assert (waiting.phase, waiting.overdue) == (Phase.PROGRESSING, True)
+    given_up = waiting.given_up()
+    assert (given_up.phase, given_up.findings[0].severity) == (Phase.FAILED, Severity.FATAL)
+
+
+def test_a_crash_hides_the_probe_that_fails_because_of_it() -> None:
+    events = [{"reason": "Unhealthy", "message": "Readiness probe failed: connection refused", "involvedObject": {"uid": "p-1"}}]
+    assert [one.cause for one in judge(seen_of_case({**CRASH, "events": events})).findings] == ["crash"]
+
+
+def test_three_pods_with_one_cause_are_one_finding() -> None:
+    seen = seen_of_case(CRASH)
+    others = [
+        laid_over(seen.pods[0], {"metadata": {"name": f"lms-deployment-c42-6d9f-{number}", "uid": f"p-{number}"}}) for number in (2, 3)
+    ]
+    assert len(judge(replace(seen, pods=[*seen.pods, *others])).findings) == 1
+
+
+def test_scaled_to_zero_is_suspended() -> None:
+    assert judge(seen_of_case({"deployment": {"spec": {"replicas": 0}}})).phase is Phase.SUSPENDED
+
+
+def test_absent_and_absent_because_of_a_job() -> None:
+    assert judge(replace(seen_of_case({}), deployment=None)).phase is Phase.ABSENT
+    failed = laid_over(BASE["job"], {"status": {"conditions": [{"type": "Failed", "status": "True", "reason": "BackoffLimitExceeded"}]}})
+    verdict = judge(Seen(client=seen_of_case({}).client, namespace="lms-dev", jobs=[failed]))
+    assert (verdict.phase, verdict.findings[0].cause) == (Phase.FAILED, "job_failed")
+
+
+def test_only_a_giving_up_makes_waiting_fatal() -> None:
+    ready = judge(seen_of_case(READY))
+    assert ready.given_up() == ready
+
+
+def test_what_is_wanted_grows_with_what_is_wrong() -> None:
+    assert wanted(seen_of_case(READY)).references == {("IngressClass", "nginx"), ("Secret", "tls")}
+    starting = wanted(seen_of_case({}))
+    assert (starting.events, starting.logs, starting.references) == (frozenset({"p-1"}), frozenset(), frozenset())
+    crashed = wanted(seen_of_case(CRASH))
+    assert crashed.logs == {LogKey("lms-deployment-c42-6d9f-x2k1p", "c42", previous=True, restarts=3)}
+    missing = wanted(seen_of_case({"container": {"state": {"waiting": {"reason": "CreateContainerConfigError"}}}}))
+    assert ("Secret", "lms-credentials-c42") in missing.references
+    assert ("ConfigMap", "lms-config-c42") in missing.references
+    assert ("Secret", "rsa-secret-c42") in missing.references
+    unscheduled = {"type": "PodScheduled", "status": "False", "reason": "Unschedulable"}
+    assert wanted(seen_of_case({"pod": {"status": {"conditions": [unscheduled]}}})).nodes
+
+
+def test_the_log_of_a_container_that_never_became_ready_is_wanted_at_the_end_only() -> None:
+    event = {
+        "reason": "Unhealthy",
+        "message": "Readiness probe failed: x",
+        "involvedObject": {"uid": "p-1", "fieldPath": "spec.containers{c42}"},
+    }
+    seen = seen_of_case({"container": {"state": {"waiting": None, "running": {}}}, "events": [event]})
+    assert wanted(seen).logs == frozenset()
+    assert wanted(seen, last=True).logs == {LogKey("lms-deployment-c42-6d9f-x2k1p", "c42", previous=False)}
+
+
+STEPS = {
+    "pod 6d9f-x2k1p: waiting for a node": {"pod": {"spec": {"nodeName": None}}},
+    "pod 6d9f-x2k1p: creating container": {},
+    "pod 6d9f-x2k1p: pulling image": {"events": [{"reason": "Pulling", "involvedObject": {"uid": "p-1"}}]},
+    "pod 6d9f-x2k1p: started, waiting for readiness": {"container": {"state": {"running": {"startedAt": "x"}}}},
+    "1 of 1 ready": READY,
+    "waiting for the controller to see the new specification": {"deployment": {"metadata": {"generation": 9}}},
+}
+
+
+@pytest.mark.parametrize(("line", "case"), STEPS.items(), ids=STEPS)
+def test_progress_in_words(line: str, case: dict[str, t.Any]) -> None:
+    assert judge(seen_of_case(case)).progress == (line,)
+
+
+def test_the_image_that_runs_with_its_digest() -> None:
+    assert image_of(seen_of_case(READY)).startswith("registry.example/lms/backend:dev@sha256:1f2e90c4")
+    assert image_of(seen_of_case({})) == ""
+
+
+def test_pods_are_told_as_the_api_gives_them() -> None:
+    (pod,) = pods_of(seen_of_case(READY))
+    assert pod["name"] == "lms-deployment-c42-6d9f-x2k1p"
+    assert pod["containers"][0]["state"] == {"running": {"startedAt": "2026-11-21T10:00:04Z"}}
