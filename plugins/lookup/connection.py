@@ -47,8 +47,9 @@ class LookupModule(LookupBase):
     def run(self, terms: list[str], variables: dict[str, t.Any] | None = None, **kwargs: t.Any) -> list[t.Any]:
         """Return one dictionary."""
         self.set_options(var_options=variables, direct=kwargs)
-        api = {name: value for name, value in (variables or {}).items() if name.startswith("lms_api_")}
+        if terms:
+            raise AnsibleError("rarus.lms.connection: takes no terms; the connection is the catalogue's.")
         try:
-            return [connection_of(settings_given(self._templar, api))]
+            return [connection_of(settings_given(self._templar, variables or {}, "lms_api_"))]
         except LmsError as error:
             raise AnsibleError(error.as_result()["msg"]) from None

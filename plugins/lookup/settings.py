@@ -10,7 +10,9 @@ import typing as t
 from ansible.errors import AnsibleError
 from ansible.plugins.lookup import LookupBase
 from ansible_collections.rarus.lms.plugins.module_utils._core.errors import LmsError
-from ansible_collections.rarus.lms.plugins.module_utils._domain.settings import read_settings
+from ansible_collections.rarus.lms.plugins.module_utils._domain.client_id import ClientId
+from ansible_collections.rarus.lms.plugins.module_utils._domain.kinds import plain
+from ansible_collections.rarus.lms.plugins.module_utils._domain.settings import read_settings, settings_of
 from ansible_collections.rarus.lms.plugins.plugin_utils.variables import catalogue_of, settings_given
 
 DOCUMENTATION = r"""
@@ -22,13 +24,21 @@ description:
   - Reads the catalogue's variables C(lms_*), checks every one of them, and fails with all problems at once, a sentence each.
   - Returns a dictionary with the settings under their names without C(lms_), typed, with defaults for what is left out.
   - No secret is among them, only references to Secrets.
-options: {}
+options:
+  _terms:
+    description: Id of one client, such as V(C42), for the settings that hold for it; without it, those of the catalogue.
+    type: list
+    elements: str
 """
 
 EXAMPLES = r"""
 - name: Show where the environments live
   ansible.builtin.debug:
     msg: "{{ lookup('rarus.lms.settings').namespace_id }}"
+
+- name: Show the image of client C42
+  ansible.builtin.debug:
+    msg: "{{ lookup('rarus.lms.settings', 'C42').docker_image }}"
 """
 
 RETURN = r"""
@@ -43,10 +53,12 @@ class LookupModule(LookupBase):
     """The lookup rarus.lms.settings."""
 
     def run(self, terms: list[str], variables: dict[str, t.Any] | None = None, **kwargs: t.Any) -> list[t.Any]:
-        """Return one dictionary."""
+        """Return one dictionary, or one for each client."""
         self.set_options(var_options=variables, direct=kwargs)
         variables = variables or {}
         try:
-            return [read_settings(settings_given(self._templar, variables), catalogue=catalogue_of(variables))]
+            clients = [ClientId.parse(plain(term)) for term in terms]
+            settings = read_settings(settings_given(self._templar, variables), catalogue=catalogue_of(variables))
+            return [settings_of(settings, client) for client in clients] or [settings]
         except LmsError as error:
             raise AnsibleError(error.as_result()["msg"]) from None
