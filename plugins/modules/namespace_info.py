@@ -115,6 +115,11 @@ pod_security:
   returned: always
   type: str
   sample: restricted
+screen:
+  description: The lines that were shown.
+  returned: failure
+  type: list
+  elements: str
 calls:
   description: Number of requests that the API was sent.
   returned: always

@@ -13,7 +13,16 @@ from .._core.errors import LmsError
 from .._core.operation import Context, Operation
 from .._domain.access import ALWAYS, DIAGNOSIS, HTTPROUTE, INGRESS, NAMESPACE_RULES, REGISTRY_RULES, Right, describe, granted, needed_rights
 from .._domain.needs import Needs, SecretNeed, needs_of
-from .._domain.prerequisites import Findings, judge_claim, judge_config_map, judge_namespace, judge_secret, judge_token, taken_paths
+from .._domain.prerequisites import (
+    Findings,
+    Problem,
+    judge_claim,
+    judge_config_map,
+    judge_namespace,
+    judge_secret,
+    judge_token,
+    taken_paths,
+)
 from .._k8s.api import Api, ApiError
 from .._k8s.connection import KUBERNETES_OPTIONS, connect
 from .._k8s.resources import KNOWN, Ref
@@ -68,14 +77,22 @@ def run(params: t.Mapping[str, t.Any], context: Context) -> dict[str, t.Any]:
         "not_seen": found.not_seen,
         **facts,
     }
+    for one in found.warnings:
+        context.report(f"  warning  {_line(one)}")
     if not found.problems:
         return result
     count = len(found.problems)
     title = f"Preflight of {params['namespace']} found {count} problem{'s' if count > 1 else ''}, nothing was touched"
-    context.report(f"{title}:")
-    for one in found.problems:
-        context.report(f"  {one.kind:<8} {one.message}" + (f"  ({one.fix})" if one.fix else ""))
-    raise LmsError(f"{title}: {'; '.join(f'{one.kind}: {one}' for one in found.problems)}.", data=result)
+    screen = [f"{title}:", *(f"  {_line(one)}" for one in found.problems)]
+    for line in screen:
+        context.report(line)
+    sentences = "; ".join(f"{one.kind}: {one}" for one in found.problems)
+    raise LmsError(f"{title}: {sentences}.", data={**result, "screen": screen})
+
+
+def _line(one: Problem) -> str:
+    """Return a problem or warning as a line of the screen."""
+    return f"{one.kind:<8} {one.message}" + (f"  ({one.fix})" if one.fix else "")
 
 
 def survey(api: Api, params: t.Mapping[str, t.Any], found: Findings, *, now: dt.datetime) -> dict[str, t.Any]:

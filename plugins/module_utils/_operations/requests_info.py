@@ -40,9 +40,15 @@ Kind = tuple[str, str]
 JOB = ("batch/v1", "Job")
 
 
-def run(params: t.Mapping[str, t.Any], _context: Context) -> Object:
+def run(params: t.Mapping[str, t.Any], context: Context) -> Object:
     """Return what differs, why, and what is to become of each Job; raise ConflictError where an object is not ours to write."""
-    return survey(connect(params), params)
+    result = survey(connect(params), params)
+    for edit in result["taken_back"]:
+        fields, managers = ", ".join(edit["fields"]) or "a field that was taken out", ", ".join(edit["managers"]) or "somebody"
+        context.report(f"  edited   {edit['object']} by {managers}, to be taken back: {fields}")
+    for one in result["orphaned"]:
+        context.report(f"  former   {one['kind']} {one['namespace']}/{one['name']} is no longer asked for")
+    return result
 
 
 def survey(api: Api, params: t.Mapping[str, t.Any]) -> Object:
@@ -161,6 +167,7 @@ def _shown(plan: Plan) -> Object:
             {"client": one.client, "api_version": one.object["apiVersion"], "kind": one.object["kind"], **_named(one.object)}
             for one in plan.differing
         ],
+        "references": [_reference(request.object, request.client) for request in plan.differing],
         "reasons": [
             {"client": request.client, "object": str(request), "reason": reason}
             for request, reason in zip(plan.differing, plan.reasons, strict=True)
@@ -170,7 +177,7 @@ def _shown(plan: Plan) -> Object:
             {"client": edit.request.client, "object": str(edit.request), "managers": list(edit.managers), "fields": list(edit.fields)}
             for edit in plan.edits
         ],
-        "orphaned": [_reference(found) for found in plan.orphaned],
+        "orphaned": [_with_uid(found) for found in plan.orphaned],
     }
 
 
@@ -181,7 +188,7 @@ def _shown_jobs(plan: JobPlan, recorded: t.Mapping[str, t.Mapping[str, str]]) ->
     unrecorded = [one for one in plan.done if not was_done(one, recorded)]
     return {
         "create": [request.object for request in plan.create],
-        "delete": [_reference(found) for found in plan.delete],
+        "delete": [_with_uid(found) for found in plan.delete],
         "running": [request.object["metadata"]["name"] for request in plan.running],
         "pending": pending,
         "done": _statuses(unrecorded),
@@ -201,16 +208,16 @@ def _named(obj: t.Mapping[str, t.Any]) -> dict[str, str]:
     return {"name": obj["metadata"]["name"], "namespace": obj["metadata"]["namespace"]}
 
 
-def _reference(found: t.Mapping[str, t.Any]) -> Object:
+def _reference(obj: t.Mapping[str, t.Any], client: str) -> Object:
+    """Return what names an object, as rarus.lms.client_status takes it."""
+    metadata = obj["metadata"]
+    names = {"api_version": obj["apiVersion"], "kind": obj["kind"], "name": metadata["name"], "namespace": metadata["namespace"]}
+    return {"client": client, **names}
+
+
+def _with_uid(found: t.Mapping[str, t.Any]) -> Object:
     """Return what it takes to delete this very object and no successor of its name."""
-    metadata = found["metadata"]
-    return {
-        "client": metadata["labels"][CLIENT_LABEL],
-        "api_version": found["apiVersion"],
-        "kind": found["kind"],
-        **_named(found),
-        "uid": metadata["uid"],
-    }
+    return {**_reference(found, found["metadata"]["labels"][CLIENT_LABEL]), "uid": found["metadata"]["uid"]}
 
 
 OPERATION = Operation(name="requests_info", argument_spec=ARGUMENT_SPEC, run=run)

@@ -234,10 +234,22 @@ def test_run_fails_with_all_problems_in_one_line_and_shows_them_one_a_line(monke
         "  claim    lms-static is missing  (static files; playbooks/prepare_namespace.yml makes it)",
     ]
     result = raised.value.as_result()
+    assert result["screen"] == lines
     assert "\n" not in result["msg"]
     assert "missing in lms-dev: get pods/log" in result["msg"]
     assert "lms-static is missing" in result["msg"]
     assert [one["kind"] for one in result["problems"]] == ["rights", "claim"]
+
+
+def test_run_shows_warnings_though_nothing_is_wrong(monkeypatch: pytest.MonkeyPatch) -> None:
+    cluster = Cluster(*PREPARED)
+    cluster.rules["lms-dev"] = {"resourceRules": [rule for rule in role_rules(NAMESPACE_RULES) if rule["resources"] != ["events"]]}
+    monkeypatch.setattr(namespace_info, "connect", lambda _params: cluster)
+    lines: list[str] = []
+    result = namespace_info.run(options(), Context(report=lines.append))
+    sentence = "missing in lms-dev, for better answers only: get/list events"
+    assert lines == [f"  warning  rights   {sentence}  (playbooks/prepare_namespace.yml grants them)"]
+    assert result["warnings"] == [f"rights: {sentence} (playbooks/prepare_namespace.yml grants them)"]
 
 
 def test_run_returns_no_value_of_a_secret(monkeypatch: pytest.MonkeyPatch) -> None:

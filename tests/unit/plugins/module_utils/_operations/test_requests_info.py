@@ -11,6 +11,7 @@ import typing as t
 
 import pytest
 from ansible_collections.rarus.lms.plugins.module_utils._core.errors import ConflictError, InputError
+from ansible_collections.rarus.lms.plugins.module_utils._core.operation import Context
 from ansible_collections.rarus.lms.plugins.module_utils._domain.record import managed_hash, object_key
 from ansible_collections.rarus.lms.plugins.module_utils._k8s.faults import ApiError
 from ansible_collections.rarus.lms.plugins.module_utils._k8s.resources import Ref
@@ -180,6 +181,8 @@ def test_a_changed_setting_is_handed_on_with_its_reason() -> None:
     changed = made("Deployment", text_hash="h2")
     result = surveyed(cluster, *ENVIRONMENT[:3], changed)
     assert result["differing"] == [changed]
+    named = {"api_version": "apps/v1", "kind": "Deployment", "name": "lms-deployment-c42", "namespace": "lms-dev"}
+    assert result["references"] == [{"client": "C42", **named}]
     assert result["reasons"] == [{"client": "C42", "object": "Deployment lms-dev/lms-deployment-c42", "reason": "setting changed"}]
 
 
@@ -261,6 +264,21 @@ def test_the_records_may_lie_elsewhere() -> None:
     cluster = Cluster(record(*ENVIRONMENT, registry="lms-registry"), *map(live, ENVIRONMENT))
     assert surveyed(cluster, *ENVIRONMENT, registry="lms-registry")["unchanged"] == 4
     assert surveyed(cluster, *ENVIRONMENT)["unchanged"] == 0
+
+
+def test_an_operator_reads_whose_edits_are_taken_back_and_what_is_no_longer_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    edited = live(ENVIRONMENT[3], {"f:metadata": {}})
+    edited["metadata"]["managedFields"].append({"manager": "kubectl", "operation": "Update", "fieldsV1": {"f:metadata": {"f:name": {}}}})
+    cluster = Cluster(record(*ENVIRONMENT), *map(live, ENVIRONMENT[:3]), edited)
+    monkeypatch.setattr(requests_info, "connect", lambda _params: cluster)
+    lines: list[str] = []
+    requests = [request(one) for one in ENVIRONMENT if one["kind"] != "Ingress"]
+    params = {"requests": requests, "namespace": "lms-dev", "registry_namespace": "", "redo": False}
+    requests_info.run(params, Context(report=lines.append))
+    assert lines == [
+        "  edited   Deployment lms-dev/lms-deployment-c42 by kubectl, to be taken back: metadata.name",
+        "  former   Ingress lms-dev/client-lms-ingress-c42 is no longer asked for",
+    ]
 
 
 BAD: list[tuple[str, Object, str]] = [
