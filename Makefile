@@ -46,6 +46,7 @@ docs: ## show the documentation of every entry point and check that it renders
 molecule: ## the scenarios of extensions/molecule on a lab of their own
 	$(LAB) up --name molecule
 	$(IN) $(LAB) exec --name molecule -- molecule test --all $(ARGS)
+	$(LAB) down --name molecule
 
 soak: ## the long tests: hundreds of kills, all combinations
 	$(IN) pytest tests/integration -m soak $(ARGS)
