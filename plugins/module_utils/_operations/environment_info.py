@@ -59,7 +59,7 @@ def run(params: t.Mapping[str, t.Any], context: Context) -> dict[str, t.Any]:
 
     Raises LmsError whose message is the first cause where a wait ends and an environment is not ready (must_be_ready).
     """
-    clients = sorted({ClientId.parse(given, "clients") for given in params["clients"]})
+    clients = sorted({ClientId.parse(given) for given in params["clients"]})
     observer = Observer(connect(params), params["namespace"], redact_secrets=params["redact_secrets"])
     return watch(observer, clients, params, context)
 

@@ -265,7 +265,7 @@ def test_a_doubtful_read_is_no_state(api: FakeApi, status: int) -> None:
 
 
 def test_malformed_ids_are_refused_with_their_sentence(api: FakeApi) -> None:
-    with pytest.raises(InputError, match='clients: "c42" is not a client id'):
+    with pytest.raises(InputError, match='client: "c42" is not a client id'):
         judge(api, "c42")
     assert api.requests == []
 
