@@ -76,11 +76,6 @@ references:
   returned: success
   type: list
   elements: dict
-references:
-  description: The same objects by name, for M(rarus.lms.client_status#module) once they are applied.
-  returned: success
-  type: list
-  elements: dict
 reasons:
   description: Why each object of RV(differing) differs, in the same order.
   returned: success

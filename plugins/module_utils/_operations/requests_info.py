@@ -163,10 +163,6 @@ def _shown(plan: Plan) -> Object:
     return {
         "changed": False,
         "differing": [request.object for request in plan.differing],
-        "references": [
-            {"client": one.client, "api_version": one.object["apiVersion"], "kind": one.object["kind"], **_named(one.object)}
-            for one in plan.differing
-        ],
         "references": [_reference(request.object, request.client) for request in plan.differing],
         "reasons": [
             {"client": request.client, "object": str(request), "reason": reason}
@@ -202,10 +198,6 @@ def _statuses(requests: t.Iterable[Request]) -> Object:
     for request in requests:
         statuses.setdefault(request.client, {"databases": {}})["databases"][request.base_name] = request.hash
     return statuses
-
-
-def _named(obj: t.Mapping[str, t.Any]) -> dict[str, str]:
-    return {"name": obj["metadata"]["name"], "namespace": obj["metadata"]["namespace"]}
 
 
 def _reference(obj: t.Mapping[str, t.Any], client: str) -> Object:
