@@ -16,7 +16,7 @@ from ansible_collections.rarus.lms.plugins.module_utils._domain.client_id import
 from ansible_collections.rarus.lms.plugins.module_utils._domain.record import Record
 from ansible_collections.rarus.lms.plugins.module_utils._k8s import transport
 from ansible_collections.rarus.lms.plugins.module_utils._operations import credentials as operation
-from support.fake_api import FakeApi
+from support.fake_api import FakeApi, status_object
 
 C42 = ClientId.parse("C42")
 CREDENTIALS, RSA, RECORD = "lms-credentials-c42", "rsa-secret-c42", "lms-client-c42"
@@ -208,6 +208,14 @@ def test_somebody_elses_secret_is_refused_before_anything_is_written(registered:
     with pytest.raises(LmsError, match=f"Secret lms-dev/{name} exists and is not this collection's Secret of C42"):
         make(registered)
     assert registered.writes() == []
+
+
+def test_somebody_elses_secret_that_appears_between_read_and_create_is_refused(registered: FakeApi) -> None:
+    registered.add(operators(RSA, rsa_key=b"theirs"))
+    registered.answer("GET", f"/secrets/{RSA}", status=404, body=status_object(404, "NotFound", "not found", RSA, "secrets"))
+    with pytest.raises(LmsError, match=f"Secret lms-dev/{RSA} exists and is not this collection's Secret of C42"):
+        make(registered)
+    assert recorded(registered) == "creating"
 
 
 def test_a_secret_that_appears_between_read_and_create_is_kept(registered: FakeApi) -> None:
