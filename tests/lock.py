@@ -23,9 +23,9 @@ def main() -> None:
             sys.exit(f"{lock} wants Python {line}, which this machine does not have.")
         with tempfile.TemporaryDirectory() as folder:
             subprocess.run([python, "-m", "venv", folder], check=True)
-            subprocess.run([Path(folder) / "bin/pip", "install", "--quiet", "pip-tools"], check=True)
-            compiled = Path(folder) / lock
-            command = [Path(folder) / "bin/pip-compile", *OPTIONS, *SILENCE, "--output-file", compiled, f"{Path(lock).stem}.in"]
+            subprocess.run([f"{folder}/bin/pip", "install", "--quiet", "pip-tools"], check=True)
+            compiled = f"{folder}/{lock}"
+            command = [f"{folder}/bin/pip-compile", *OPTIONS, *SILENCE, "--output-file", compiled, f"{Path(lock).stem}.in"]
             subprocess.run(command, cwd=requirements, check=True)
             shutil.copyfile(compiled, requirements / lock)
         print(f"requirements/{lock}: pinned by Python {line}")
