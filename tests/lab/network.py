@@ -103,7 +103,7 @@ def inside(pid: int, *, as_host_process: bool = False) -> list[str]:
     With `as_host_process` the command itself keeps the host's numbering, and only its children are the lab's: it learns their
     numbers as the host counts. Such a command cannot have threads.
     """
-    return ["nsenter", *(["--no-fork"] if as_host_process else []), f"--target={pid}", "--net", "--mount", "--pid", "--"]
+    return ["nsenter", *(["--no-fork"] if as_host_process else []), f"--target={pid}", "--net", "--mount", "--pid", "--root", "--"]
 
 
 def connect(pid: int) -> int:
