@@ -61,7 +61,7 @@ FAULTS = (
     Fault(
         109,
         "liveness",
-        {"livenessProbe": {"tcpSocket": {"port": 8080}, "periodSeconds": 1, "failureThreshold": 1}, "readinessProbe": None},
+        {"livenessProbe": {"tcpSocket": {"port": 8080}, "periodSeconds": 1, "failureThreshold": 1}},
         pod={"terminationGracePeriodSeconds": 0},
         told="Liveness probe failed",
     ),
@@ -98,10 +98,9 @@ FAULTS = (
     ),
     Fault(120, "program_missing", {"command": ["/no/such/program"]}, told="lacks the program"),
     Fault(121, "program_forbidden", {"command": ["/etc/passwd"]}, told="permission denied"),
-    Fault(122, "limit_range", {"memory": "30Gi", "cpu": "300"}, told="cpu usage per Container", object="ReplicaSet"),
+    Fault(122, "limit_range", {"cpu": "1001"}, told="cpu usage per Container", object="ReplicaSet"),
     Fault(123, "program_ended", {"command": _fails("exit 0")}, told="exit code 0"),
     Fault(124, "service_account_missing", pod={"serviceAccountName": "no-such-account"}, told="no-such-account", object="ReplicaSet"),
-    Fault(125, "runs_as_root", pod={"securityContext": {"runAsNonRoot": True, "seccompProfile": {"type": "RuntimeDefault"}}}, told="root"),
 )
 
 
@@ -128,7 +127,9 @@ def _psql(host: str, password: str = "wrong") -> str:
 
 JOB_FAULTS = (
     JobFault(201, "administrator_password", _psql("postgres.lms-dev.example"), "PostgreSQL refused the administrator's password"),
-    JobFault(202, "database_host_unknown", _psql("no-such-host.example"), "its host name cannot be resolved"),
+    JobFault(202, "database_host_unknown", _psql("no-such-host.verdict.svc.cluster.local"), "its host name cannot be resolved"),
+    # The lab's DNS has nobody to ask about other domains, and says so.
+    JobFault(206, "cluster_dns", _psql("no-such-host.example"), "DNS gave no answer", early=False),
     JobFault(203, "crash", "echo something; exit 5", "exit code 5"),
     JobFault(204, "setup_refused", "echo 'refused: not today.' >&2; exit 78", "the setup refused: not today."),
     JobFault(205, "database_closed", _psql("registry.example"), "its port is closed"),
@@ -169,6 +170,8 @@ def environment(fault: Fault) -> list[Obj]:
 
 def job(fault: JobFault) -> Obj:
     """Return a database Job that fails."""
+    container = _container("postgres-client", SHELL_IMAGE, _fails(fault.script))
+    container["resources"] = {"limits": {"cpu": "100m", "memory": "64Mi"}, "requests": {"cpu": "1m"}}
     return {
         "apiVersion": "batch/v1",
         "kind": "Job",
@@ -182,9 +185,7 @@ def job(fault: JobFault) -> Obj:
             "podFailurePolicy": {
                 "rules": [{"action": "FailJob", "onExitCodes": {"containerName": "postgres-client", "operator": "In", "values": [78]}}]
             },
-            "template": {
-                "spec": {**_pod(_container("postgres-client", SHELL_IMAGE, _fails(fault.script))), "restartPolicy": "Never", **fault.pod}
-            },
+            "template": {"spec": {**_pod(container), "restartPolicy": "Never", **fault.pod}},
         },
     }
 

@@ -50,8 +50,8 @@ LOG_CAUSES = (
     Cause(
         "cluster_dns",
         _ANY,
-        "names cannot be resolved inside the cluster: its DNS does not answer",
-        "kubectl -n kube-system get pods -l k8s-app=kube-dns; also a NetworkPolicy may block UDP 53",
+        "the cluster's DNS gave no answer for the host of {database}",
+        f"check {{settings}}_host, the cluster's DNS (`kubectl -n kube-system get pods -l k8s-app=kube-dns`) and its NetworkPolicies, {AGAIN}",
         r"Temporary failure in name resolution|server misbehaving|lookup \S+ on \S+:53: .*(i/o timeout|refused)",
         severity=Severity.WAITING,
     ),
