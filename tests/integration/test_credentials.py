@@ -23,7 +23,6 @@ from support.lab import Lab
 NAMESPACE = "test-credentials"
 RACERS = 4
 KILLS = 6
-LATEST_KILL_SECONDS = 1.6
 # Values that are no secrets: names of users.
 OPEN_KEYS = {"postgres-user", "clickhouse-user"}
 
@@ -119,12 +118,14 @@ def test_several_at_once_end_with_one_pair(deployer: Deployer) -> None:
 def test_runs_that_are_killed_are_finished_by_the_next(deployer: Deployer) -> None:
     seed = time.time_ns()
     chance = random.Random(seed)
+    started = time.monotonic()
     register(deployer, "C46")
+    whole_run = time.monotonic() - started
     kept: dict[str, str] = {}
     for _number in range(KILLS):
         run = subprocess.Popen(deployer.command("credentials", **wanted("C46")), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         try:
-            run.wait(timeout=chance.uniform(0, LATEST_KILL_SECONDS))
+            run.wait(timeout=chance.uniform(whole_run / 2, whole_run * 1.3))
         except subprocess.TimeoutExpired:
             run.send_signal(signal.SIGKILL)
             run.wait()
