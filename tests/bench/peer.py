@@ -41,7 +41,7 @@ def apply_by_kubectl(lab: Lab, prepared: Prepared, source: str, client: str, fol
 def renamed(obj: dict[str, Any], source: str, client: str) -> dict[str, Any]:
     """Return an object as somebody would have written it for another client."""
     if obj["kind"] == "Secret":
-        obj["data"] = {key: encoded(decoded(value), source, client) for key, value in obj["data"].items()}
+        obj["data"] = {key: secret_value(value, source, client) for key, value in obj["data"].items()}
     text = replaced(json.dumps(obj), source, client)
     found: dict[str, Any] = json.loads(text)
     found.pop("status", None)
@@ -60,11 +60,7 @@ def replaced(text: str, source: str, client: str) -> str:
     return text.replace(source, client).replace(source.lower(), client.lower())
 
 
-def decoded(value: str) -> str:
-    """Return a Secret's value as text."""
-    return base64.b64decode(value).decode()
-
-
-def encoded(value: str, source: str, client: str) -> str:
-    """Return a value as a Secret holds it, for the other client."""
-    return base64.b64encode(replaced(value, source, client).encode()).decode()
+def secret_value(value: str, source: str, client: str) -> str:
+    """Return a value of a Secret, base64 as it stands there, for the other client."""
+    content = base64.b64decode(value).decode("latin-1")  # any byte is a character there
+    return base64.b64encode(replaced(content, source, client).encode("latin-1")).decode()
