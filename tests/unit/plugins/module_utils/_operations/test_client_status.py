@@ -18,7 +18,14 @@ ENTRY = {"manager": "rarus.lms", "operation": "Apply", "fieldsV1": {"f:spec": {}
 
 
 def keep(fake_api: FakeApi, *, check_mode: bool = False, **changes: t.Any) -> dict[str, t.Any]:
-    given: dict[str, t.Any] = {"statuses": {}, "objects": [], "registry_namespace": REGISTRY, "actor": "anna@desk", "version": ""}
+    given: dict[str, t.Any] = {
+        "statuses": {},
+        "objects": [],
+        "registry_namespace": REGISTRY,
+        "actor": "anna@desk",
+        "version": "",
+        "since": None,
+    }
     return run({**fake_api.params, **given, **changes}, Context(check_mode=check_mode))
 
 
