@@ -9,10 +9,14 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-__all__ = ["ROOT", "evaluate", "run_playbook"]
+__all__ = ["ROOT", "Expression", "evaluate", "run_playbook"]
+
+# A Jinja expression, or one with variables of its own.
+Expression = str | tuple[str, dict[str, Any]]
 
 ROOT = Path(__file__).parents[2]
 SECONDS = 120
@@ -28,7 +32,7 @@ def run_playbook(playbook: Path, *arguments: str, env: dict[str, str] | None = N
     )
 
 
-def evaluate(folder: Path, inventory: Path, expressions: dict[str, str | tuple[str, dict[str, Any]]]) -> dict[str, Any]:
+def evaluate(folder: Path, inventory: Path, expressions: Mapping[str, Expression]) -> dict[str, Any]:
     """Return the value of each Jinja expression, or the failure's text where it fails; all in one run of ansible-playbook.
 
     An expression may come with variables of its own, which win over the catalogue's.

@@ -173,7 +173,7 @@ def _collect(problems: list[str], result: dict[t.Any, t.Any], key: t.Any, *, par
         problems += refused.sentences
 
 
-def _refuse(value: t.Any) -> t.NoReturn:
+def _refuse(_value: t.Any) -> t.NoReturn:
     """Refuse a value; the kind makes the sentence."""
     raise ValueError
 
@@ -333,7 +333,7 @@ _RESOURCE_LIST = MapOf(
 
 def _reference(expected: str, *keys: str, may_be_empty: bool = False) -> Fields:
     """Return the kind of references to an existing Secret or ConfigMap; a text in its place may be the secret itself and is not shown."""
-    fields = {"name": (_NAME, None), **{key: (_KEY, None) for key in keys}}
+    fields = {"name": (_NAME, None), **dict.fromkeys(keys, (_KEY, None))}
     return Fields("a reference", f"{expected}; never the value itself", _refuse, secret=True, fields=fields, may_be_empty=may_be_empty)
 
 

@@ -29,6 +29,8 @@ NAME_KEYS = frozenset(
 # Lists whose entries have a `name` that is no Kubernetes object's.
 FREE_NAMES = frozenset({"env", "httpHeaders", "set", "add", "headers", "queryParams", "sysctls", "options"})
 
+OWN_NAME: Place = ("metadata", "name")
+
 # A client's name within an object's name, such as c42 in lms-config-c42.
 _CLIENT_IN_NAME = re.compile(r"(?<![A-Za-z0-9])[Cc]([1-9][0-9]{0,8})(?![A-Za-z0-9])")
 # Names that only this collection gives (names.py), and what selects or holds one client's things.
@@ -103,22 +105,18 @@ def _wrong_kind(obj: Tree) -> list[Fault]:
 
 def _wrong_place(obj: Tree, client: ClientId, namespace: str) -> list[Fault]:
     """Return faults of the object's own namespace and name."""
-    metadata, faults = obj["metadata"], []
+    metadata = obj["metadata"]
+    faults: list[Fault] = []
     found = metadata.get("namespace", namespace)
     if found != namespace:
         sentence = f"metadata.namespace is {found}, and the catalogue's is {namespace}. Leave it out, or write {{{{ namespace-id }}}}."
         faults.append((("metadata", "namespace"), sentence))
     numbers = {int(number) for number in _CLIENT_IN_NAME.findall(metadata["name"])}
-    place = ("metadata", "name")
     if numbers - {client.number}:
-        faults.append(
-            (
-                place,
-                f"metadata.name is {metadata['name']}, which is client C{min(numbers - {client.number})}'s. Write {{{{ client-name }}}}.",
-            )
-        )
+        sentence = f"metadata.name is {metadata['name']}, which is client C{min(numbers - {client.number})}'s. Write {{{{ client-name }}}}."
+        faults.append((OWN_NAME, sentence))
     elif not numbers:
-        faults.append((place, f"metadata.name is {metadata['name']} for every client. Write {metadata['name']}-{{{{ client-name }}}}."))
+        faults.append((OWN_NAME, f"metadata.name is {metadata['name']} for every client. Write {metadata['name']}-{{{{ client-name }}}}."))
     return faults
 
 
@@ -153,7 +151,7 @@ def _wrong_leaf(place: Place, value: str, client: ClientId, namespace: str) -> s
         return f", and the catalogue's namespace is {namespace}. Leave it out."
     form = {APP_LABEL: _APP, CLIENT_LABEL: _ID, "subPath": _ID, "LMS_CLIENT_ID": _ID}.get(str(key), _OURS)
     foreign = form.fullmatch(value)
-    if foreign and int(foreign[1]) != client.number:
+    if foreign and int(foreign[1]) != client.number and place != OWN_NAME:
         return f", which is client C{foreign[1]}'s. Write {{{{ client-id }}}} or {{{{ client-name }}}}."
     return ""
 

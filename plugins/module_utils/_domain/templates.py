@@ -282,7 +282,7 @@ def _one_document(text: str) -> Tree:
     """Return the only document of a YAML text. Raises yaml.MarkedYAMLError."""
     loader = _LOADER(text)
     try:
-        documents = []
+        documents: list[Tree] = []
         while loader.check_node():
             node = loader.get_node()
             if documents:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from support.playbook import evaluate
+from support.playbook import Expression, evaluate
 from support.requests import write_catalogue
 
 CONNECTION = "lookup('rarus.lms.connection')"
@@ -23,7 +23,7 @@ def found(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
         "lms_api_validate_certs": "no",
         "lms_api_ca_file": "/ca.pem",
     }
-    expressions = {
+    expressions: dict[str, Expression] = {
         "empty": (CONNECTION, {"lms_api_token": ""}),
         "whole": (CONNECTION, whole),
         "others_wrong": (CONNECTION, {"lms_docker_image": "{{ no_such }}"}),

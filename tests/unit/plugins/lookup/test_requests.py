@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from support.playbook import evaluate
+from support.playbook import Expression, evaluate
 from support.requests import write_catalogue
 
 ASK = "lookup('rarus.lms.requests', {}, settings=lookup('rarus.lms.settings'){})"
@@ -25,7 +25,7 @@ def found(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     (inventory / "own" / "budget.yml.j2").write_text(ADDED)
     (inventory / "wrong").mkdir()
     (inventory / "wrong" / "service.yml").write_text("apiVersion: v1\nkind: Service\nmetadata:\n  name: {{ client-nmae }}\n")
-    expressions = {
+    expressions: dict[str, Expression] = {
         "one": ASK.format("['C42']", ""),
         "two": ASK.format("'C7', 'C42'", ""),
         "none": ASK.format("[]", ""),

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support.playbook import ROOT, evaluate
+from support.playbook import ROOT, Expression, evaluate
 from support.requests import write_catalogue
 
 SETTINGS = "lookup('rarus.lms.settings')"
@@ -27,7 +27,7 @@ def found(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
         environment={"GREETING": "{{ lms_greeting }}", "BRACES": "{{ '{{' }}"},
         client_settings={"C42": {"replicas": 3, "environment": {"OWN": "x"}}},
     )
-    expressions = {
+    expressions: dict[str, Expression] = {
         "whole": SETTINGS,
         "of_c42": "lookup('rarus.lms.settings', 'C42')",
         "types": f"[{SETTINGS}.replicas | type_debug, {SETTINGS}.sms4b_sender | type_debug]",

@@ -98,7 +98,7 @@ def test_takes(name: str, given: t.Any, expected: t.Any) -> None:
 
 # name, what was given, how the sentence goes on after "lms_<name>"
 BAD: list[tuple[str, t.Any, str]] = [
-    ("docker_image", "registry.example/lms backend:dev", ': "registry.example/lms backend:dev" is not the name of an image. Expected [<registry>/]<path>'),
+    ("docker_image", "registry.example/lms backend:dev", ': "registry.example/lms backend:dev" is not the name of an image. Expected ['),
     ("docker_image", "registry.example/LMS/backend:dev", ": "),
     ("docker_image", "https://registry.example/lms:dev", ": "),
     ("docker_image", "", ": is empty. Expected [<registry>/]<path>"),
@@ -122,7 +122,7 @@ BAD: list[tuple[str, t.Any, str]] = [
     ("keys_token_ttl_hours", True, ": true is not a whole number"),
     ("keys_token_ttl_hours", "٨", ": "),
     ("sms4b_passcode_lifetime_seconds", -1, ": -1 is not a whole number from 1 to 86400."),
-    ("api_root_url", "rancher.example/k8s/clusters/c-lab", ': "rancher.example/k8s/clusters/c-lab" is not the root URL of a cluster\'s API. Expected https://'),
+    ("api_root_url", "rancher.example/k8s/clusters/c-lab", ': "rancher.example/k8s/clusters/c-lab" is not the root URL of'),
     ("api_root_url", "http://rancher.example/k8s/clusters/c-lab", ": "),
     ("api_root_url", "https:///k8s", ": "),
     ("api_root_url", "https://rancher.example/k8s clusters", ": "),
@@ -210,7 +210,7 @@ def test_all_problems_come_at_once() -> None:
 
 def test_a_missing_setting_is_called_missing() -> None:
     given = {name: value for name, value in GIVEN.items() if name != "lms_docker_image"}
-    with pytest.raises(InputError, match="^lms_docker_image: is missing. Expected "):
+    with pytest.raises(InputError, match=r"^lms_docker_image: is missing\. Expected "):
         read_settings(given, catalogue="lms-dev")
 
 
