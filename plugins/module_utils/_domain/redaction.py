@@ -35,7 +35,7 @@ _PATTERNS: tuple[tuple[re.Pattern[str], str], ...] = (
     (re.compile(r"\b(IDENTIFIED\s+(?:WITH\s+\w+\s+)?BY|PASSWORD)(\s+)'[^']*'?", re.IGNORECASE), rf"\1\2'{HIDDEN}'"),
     (
         re.compile(
-            r"(\b\w*(?:password|passwd|passphrase|pwd|api[_-]?key|access[_-]?token|client[_-]?secret)[\"']?\s*[=:]\s*)"
+            r"((?<![/\w])\w*(?:password|passwd|passphrase|pwd|api[_-]?key|access[_-]?token|client[_-]?secret)[\"']?\s*[=:]\s*)"
             r"(\"[^\"]*\"?|'[^']*'?|[^\s,;&]+)",
             re.IGNORECASE,
         ),

@@ -41,6 +41,8 @@ MOST_NAMED = 100
 MOST_SINGLE_EVENTS = 3
 LOG_LINES = 20
 LOG_BYTES = 16384
+# What the kubelet answers instead of the log of a container that is gone.
+NO_LOG = "unable to retrieve container logs"
 SERVICE_LABEL = "kubernetes.io/service-name"
 JOB_UID_LABEL = "batch.kubernetes.io/controller-uid"
 ROUTES = {"ingress": ("networking.k8s.io/v1", "Ingress"), "httproute": ("gateway.networking.k8s.io/v1", "HTTPRoute")}
@@ -61,6 +63,7 @@ class Observer:
         self._redact_secrets = redact_secrets
         self._redactors: dict[ClientId, Redactor] = {}
         self._logs: dict[tuple[ClientId, LogKey], list[str]] = {}
+        self._asked: set[str] = set()
         self._present: set[tuple[str, str]] = set()
 
     def environments(self, clients: t.Sequence[ClientId], publish: str) -> dict[ClientId, Seen]:
@@ -91,7 +94,7 @@ class Observer:
                 pods=pods[app_label(client)],
                 slices=slices[service_name(client)],
                 routes=routes[client.id],
-                not_seen=self.not_seen,
+                not_seen={kind: told for kind, told in self.not_seen.items() if kind == "EndpointSlice"},
             )
             for client in clients
         }
@@ -109,20 +112,22 @@ class Observer:
                 namespace=self.namespace,
                 jobs=mine[client.id],
                 pods=[pod for one in mine[client.id] for pod in pods[str(dig(one, "metadata", "uid", default=""))]],
-                not_seen=self.not_seen,
             )
             for client in clients
         }
 
     def sharpened(self, seen: Seen, wanted: Wanted) -> Seen:
-        """Return what was seen with what the diagnosis wants beside it."""
-        return replace(
+        """Return what was seen with what the diagnosis wants beside it, and notes on what of that this token may not read."""
+        self._asked.clear()
+        sharper = replace(
             seen,
             events=self._events(wanted.events) if wanted.events else seen.events,
             logs={**seen.logs, **{key: self._log(seen.client, key) for key in sorted(wanted.logs)}},
             absent=seen.absent | {one for one in sorted(wanted.references) if self._is_absent(*one)},
             nodes=self._nodes() if wanted.nodes else seen.nodes,
         )
+        unread = {kind: self.not_seen[kind] for kind in sorted(self._asked) if kind in self.not_seen}
+        return replace(sharper, not_seen={**seen.not_seen, **unread})
 
     def forget_logs(self) -> None:
         """Read logs anew from now on; those of containers that still run have grown."""
@@ -145,6 +150,7 @@ class Observer:
 
     def _unless_forbidden(self, kind: str, read: t.Callable[[], t.Any]) -> t.Any:
         """Return what is read, None and a note where this token may not read it; asked once only."""
+        self._asked.add(kind)
         if kind in self.not_seen:
             return None
         try:
@@ -183,6 +189,7 @@ class Observer:
 
     def _log(self, client: ClientId, key: LogKey) -> list[str]:
         """Return the last lines of a container's log, secrets taken out; empty where it cannot be had, which must not hide the verdict."""
+        self._asked.add("Pod/log")
         if "Pod/log" in self.not_seen:
             return []
         if (client, key) not in self._logs:
@@ -198,7 +205,7 @@ class Observer:
         """Return the log of the run that ended; the container may have started again since it was looked at."""
         for previous in (key.previous, not key.previous):
             text = self.api.logs(self.namespace, key.pod, key.container, previous=previous, tail_lines=LOG_LINES, limit_bytes=LOG_BYTES)
-            if text:
+            if text and not text.startswith(NO_LOG):
                 return text
         return ""
 

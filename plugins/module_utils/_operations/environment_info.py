@@ -73,8 +73,8 @@ def watch(observer: Observer, clients: t.Sequence[ClientId], params: t.Mapping[s
     if not params["wait"]:
         judged = {client: _overdue(one) for client, one in judged.items()}
     whys = _whys(observer, params, judged)
-    taken = time.time() - (params["since"] or started)
-    screens = [line for client, one in judged.items() for line in _screen(client, one, params, taken, whys.get(client, ""), observer)]
+    before = started - (params["since"] or started)
+    screens = [line for client, one in judged.items() for line in _screen(client, one, params, before, whys.get(client, ""), observer)]
     for line in screens:
         context.report(line)
     result = {
@@ -150,9 +150,9 @@ def _whys(observer: Observer, params: t.Mapping[str, t.Any], judged: t.Mapping[C
     }
 
 
-def _screen(client: ClientId, one: Judged, params: t.Mapping[str, t.Any], taken: float, why: str, observer: Observer) -> list[str]:
-    """Return what an operator reads of one client at the end."""
-    not_seen = list(observer.not_seen.values())
+def _screen(client: ClientId, one: Judged, params: t.Mapping[str, t.Any], before: float, why: str, observer: Observer) -> list[str]:
+    """Return what an operator reads of one client at the end; before is how many seconds the run had taken until the wait began."""
+    taken, not_seen = before + one.seconds, list(one.seen.not_seen.values())
     address, image = _address(client, params), image_of(one.seen)
     redact = _redactor(client, one, observer)
     if not params["wait"]:
@@ -191,7 +191,7 @@ def _shown(client: ClientId, one: Judged, params: t.Mapping[str, t.Any], observe
         "seconds": round(one.seconds, 1),
         "findings": [finding.as_result() for finding in one.verdict.findings],
         "pods": pods_of(one.seen),
-        "not_seen": list(observer.not_seen.values()),
+        "not_seen": list(one.seen.not_seen.values()),
     }
     return dict(_redactor(client, one, observer).tree(facts))
 

@@ -33,6 +33,8 @@ ARGUMENT_SPEC: dict[str, t.Any] = {
 }
 
 STAGE = "databases"
+# Seconds by which the cluster's clock may be behind this machine's.
+CLOCKS_APART = 3
 UNCHANGED = "the environment was not touched, credentials are kept; nothing to clean up"
 
 
@@ -43,6 +45,7 @@ class Judged:
     client: ClientId
     job: Obj | None
     verdict: JobVerdict
+    not_seen: tuple[str, ...] = ()
 
 
 def run(params: t.Mapping[str, t.Any], context: Context) -> dict[str, t.Any]:
@@ -63,7 +66,7 @@ def watch(
     for taken, last in looks(params["wait_timeout"] if params["wait"] and jobs else 0):
         seen = _look(observer, list(jobs))
         if stale is None:
-            stale = frozenset(mark for one in seen.values() for mark in ended_marks(one))
+            stale = frozenset(mark for one in seen.values() for mark in ended_marks(one, (params["since"] or started) - CLOCKS_APART))
         judged = [_judge(name, seen[client], stale) for client, names in jobs.items() for name in names]
         if not params["wait"] or all(one.verdict.state == COMPLETE for one in judged):
             break
@@ -91,7 +94,7 @@ def _look(observer: Observer, clients: t.Sequence[ClientId]) -> dict[ClientId, S
 
 def _judge(name: str, seen: Seen, stale: t.Collection[str]) -> Judged:
     job = next((one for one in seen.jobs if name_of(one) == name), None)
-    return Judged(seen.client, job, judge_job(name, job, seen, stale))
+    return Judged(seen.client, job, judge_job(name, job, seen, stale), tuple(seen.not_seen.values()))
 
 
 def _report(judged: t.Sequence[Judged], told: set[str], taken: float, context: Context) -> None:
@@ -140,7 +143,7 @@ def _failure(
             others = [other for other in judged if other.client == one.client and other is not one]
             state = "; ".join([*(f"{other.verdict.name} is {other.verdict.state}" for other in others), UNCHANGED])
             lines = screen_of_job_failure(
-                one.client.id, params["namespace"], name, findings, seconds=seconds, state=state, not_seen=observer.not_seen.values()
+                one.client.id, params["namespace"], name, findings, seconds=seconds, state=state, not_seen=one.not_seen
             )
         else:
             lines = [f"{one.client} in {params['namespace']} FAILED after {seconds:.1f} s: Job {name} is still running"]

@@ -30,7 +30,7 @@ LOG_CAUSES = (
         "administrator_password",
         "setup",
         "{database} refused the administrator's password",
-        f"correct the key `{{admin_key}}` of Secret {{namespace}}/{{admin_secret}}, {AGAIN}",
+        f"correct {{admin_password}}, {AGAIN}",
         _REFUSED_LOGIN,
     ),
     Cause(
@@ -51,7 +51,7 @@ LOG_CAUSES = (
         "cluster_dns",
         _ANY,
         "the cluster's DNS gave no answer for the host of {database}",
-        f"check {{settings}}_host, the cluster's DNS (`kubectl -n kube-system get pods -l k8s-app=kube-dns`) and its NetworkPolicies, {AGAIN}",
+        f"check {{settings}}_host, NetworkPolicies, and the DNS (`kubectl -n kube-system get pods -l k8s-app=kube-dns`), {AGAIN}",
         r"Temporary failure in name resolution|server misbehaving|lookup \S+ on \S+:53: .*(i/o timeout|refused)",
         severity=Severity.WAITING,
     ),
@@ -127,7 +127,7 @@ LOG_CAUSES = (
         "administrator_rights",
         "setup",
         "{database}'s administrator lacks a right: {why}",
-        f"grant it, or name another administrator in Secret {{namespace}}/{{admin_secret}}, {AGAIN}",
+        f"grant it, or name another administrator in {{admin_secret}}, {AGAIN}",
         r"(?P<why>(permission denied|must be (superuser|owner|member|able to SET ROLE)|Not enough privileges|ACCESS_DENIED)[^\n]*)",
     ),
     Cause(

@@ -320,7 +320,7 @@ NODE_CAUSES = (
         "scheduling",
         "no node has enough {resource} left for the pod",
         f"lower lms_resources, or add a node, {AGAIN}",
-        r"Insufficient (?P<resource>[\w./-]+)",
+        r"Insufficient (?P<resource>[\w./-]*\w)",
         severity=Severity.WAITING,
     ),
     Cause(

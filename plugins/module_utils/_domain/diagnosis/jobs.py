@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 
 from .model import Finding, LogKey, Obj, Seen, Severity, Symptom, Wanted, condition, dig, name_of
 from .recognise import recognise
-from .symptoms_pods import events_of, pod_symptoms, references
+from .symptoms_pods import container_states, events_of, pod_symptoms, references
 
 __all__ = [
     "COMPLETE",
@@ -57,7 +57,7 @@ def state_of(job: Obj | None) -> str:
 def judge_job(name: str, job: Obj | None, seen: Seen, stale: t.Collection[str] = ()) -> JobVerdict:
     """Return the verdict on one Job.
 
-    stale: marks (`ended_marks`) of what had ended before the Job was waited for; while it still tries, that says nothing of the next try.
+    stale: marks (`ended_marks`) of what had ended before this run began; while the Job still tries, that says nothing of the next try.
     """
     state = state_of(job)
     if job is None:
@@ -83,10 +83,23 @@ def pods_of_job(job: Obj, seen: Seen) -> list[Obj]:
     return sorted(mine, key=lambda pod: str(dig(pod, "metadata", "creationTimestamp", default="")), reverse=True)
 
 
-def ended_marks(seen: Seen) -> frozenset[str]:
-    """Return marks of what has already gone wrong: pods that failed, and failures to create one."""
-    pods = {str(dig(pod, "metadata", "uid", default="")) for pod in seen.pods if dig(pod, "status", "phase") == "Failed"}
-    return frozenset(pods | {_mark(event) for event in seen.events if event.get("reason") == "FailedCreate"})
+def ended_marks(seen: Seen, before: float) -> frozenset[str]:
+    """Return marks of what had gone wrong before a time (seconds since 1970): pods that had ended, and failures to create one."""
+    pods = {str(dig(pod, "metadata", "uid", default="")) for pod in seen.pods if 0 < _ended(pod) < before}
+    creations = [event for event in seen.events if event.get("reason") == "FailedCreate"]
+    return frozenset(
+        pods | {_mark(event) for event in creations if _seconds(event.get("lastTimestamp") or event.get("eventTime")) < before}
+    )
+
+
+def _ended(pod: Obj) -> float:
+    """Return when the last of a pod's containers ended (seconds since 1970), 0 where none has."""
+    return max([_seconds(dig(status, "state", "terminated", "finishedAt")) for status in container_states(pod)], default=0.0)
+
+
+def _seconds(time: t.Any) -> float:
+    """Return a time of the API's in seconds since 1970, 0 where there is none."""
+    return dt.datetime.fromisoformat(str(time)).timestamp() if time else 0.0
 
 
 def wanted_by_jobs(seen: Seen) -> Wanted:
@@ -145,6 +158,7 @@ def _creation_symptoms(job: Obj, seen: Seen, reference: str, stale: t.Collection
             str(event.get("message") or ""),
             since=str(event.get("firstTimestamp") or ""),
             settled=_mark(event) not in stale,
+            facts={"retry": "the Job tries again by itself"},
         )
         for event in told[-1:]
     ]
@@ -163,6 +177,4 @@ def job_seconds(job: Obj | None) -> int:
     """Return how many seconds a Job that has ended took, by the cluster's clock; 0 where it has not."""
     ended = dig(job, "status", "completionTime") or _failure(job or {}).get("lastTransitionTime")
     begun = dig(job, "status", "startTime") or dig(job, "metadata", "creationTimestamp")
-    if not ended or not begun:
-        return 0
-    return int((dt.datetime.fromisoformat(str(ended)) - dt.datetime.fromisoformat(str(begun))).total_seconds())
+    return int(_seconds(ended) - _seconds(begun)) if ended and begun else 0

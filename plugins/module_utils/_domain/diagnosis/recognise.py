@@ -26,6 +26,9 @@ _DATABASES = (
     (re.compile(r"clickhouse|DB::", re.IGNORECASE), "ClickHouse", "lms_clickhouse"),
     (re.compile(r"postgres|psql|SQLSTATE|\bpg_", re.IGNORECASE), "PostgreSQL", "lms_postgres"),
 )
+# Reasons with which a program ended that had begun; the others are of programs that could not be started.
+_ENDS = frozenset({"Error", "Completed", "OOMKilled"})
+_NOISE = re.compile(r"\brpc error: code = \w+ desc = ")
 _EVIDENCE_LENGTH = 500
 
 
@@ -65,7 +68,7 @@ def _finding(symptom: Symptom, seen: Seen, *, setup: bool) -> Finding | None:
     if match is None:
         return None
     cause, facts = match
-    evidence = symptom.evidence if symptom.message.strip() in "\n".join(log) else (symptom.message, *symptom.evidence)
+    message = "" if _is_log(symptom) else _NOISE.sub("", symptom.message)
     settled = symptom.settled or (told is not None and symptom.settled_by_log)
     return Finding(
         cause=cause.name,
@@ -75,18 +78,23 @@ def _finding(symptom: Symptom, seen: Seen, *, setup: bool) -> Finding | None:
         reason=symptom.reason,
         message=cause.sentence.format_map(_Facts(facts)),
         since=symptom.since,
-        evidence=tuple(line[:_EVIDENCE_LENGTH] for line in evidence if line),
+        evidence=tuple(line[:_EVIDENCE_LENGTH] for line in (message, *symptom.evidence) if line),
         log=log,
         next=cause.next.format_map(_Facts(facts)),
         exit_code=symptom.facts.get("exit_code") if isinstance(symptom.facts.get("exit_code"), int) else None,
     )
 
 
+def _is_log(symptom: Symptom) -> bool:
+    """Return whether the message is the end of the container's own log, and not Kubernetes' word."""
+    return symptom.subject in ("crash", "restart") and symptom.reason in _ENDS
+
+
 def _log_of(symptom: Symptom, seen: Seen) -> tuple[str, ...]:
     """Return the last lines of the log; where it was not read, what the kubelet kept of it (terminationMessagePolicy)."""
     if symptom.log is None:
         return ()
-    kept = symptom.message.splitlines() if symptom.reason == "Error" else []
+    kept = symptom.message.splitlines() if _is_log(symptom) else []
     return tuple(seen.logs.get(symptom.log) or [line for line in kept if line.strip()])
 
 

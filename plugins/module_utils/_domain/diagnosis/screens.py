@@ -74,13 +74,17 @@ def _facts(findings: t.Sequence[Finding], *, job: str = "") -> list[tuple[str, l
     if not told:
         return []
     first, others = told[0], told[1:]
-    reason = [f"{first.reason}: {line[:EVIDENCE_SHOWN]}" for line in first.evidence[:1]] or ([] if first.log else [first.reason])
+    reason = [f"{first.reason}: {_cut(line)}" for line in first.evidence[:1]] or ([] if first.log else [first.reason])
     return [
         ("object", [_object(first, job)]),
         ("reason", [*reason, *first.evidence[1:]]),
         ("log", list(first.log[-LOG_LINES_SHOWN:])),
         ("also", [f"{one.message} ({one.object})" for one in others]),
     ]
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= EVIDENCE_SHOWN else text[:EVIDENCE_SHOWN] + "..."
 
 
 def _next(findings: t.Sequence[Finding], not_seen: t.Iterable[str]) -> list[tuple[str, list[str]]]:

@@ -122,8 +122,8 @@ def _pod_facts(pod: Obj, seen: Seen) -> dict[str, t.Any]:
         "missing_pull_secrets": ", ".join(name for name in pull if ("Secret", name) in seen.absent),
         "no_pull_secret": "" if pull else "yes",
         "affinity": _affinity(spec),
-        "admin_secret": admin,
-        "admin_key": key,
+        "admin_secret": f"Secret {seen.namespace}/{admin}" if admin else "the administrator's Secret",
+        "admin_password": f"the key `{key}` of Secret {seen.namespace}/{admin}" if admin else "the administrator's Secret",
         "absent": ", ".join(absent),
     }
 

@@ -58,11 +58,12 @@ def rollout_symptoms(seen: Seen) -> list[Symptom]:
         return []
     found: list[Symptom] = []
     newest = new_replica_set(seen)
+    name = name_of(seen.deployment)
     for kind, owner in (("ReplicaSet", newest), ("Deployment", seen.deployment)):
         failure = condition(owner, "ReplicaFailure")
         if owner is not None and failure.get("status") == "True" and not found:
-            found.append(_of_condition("creation", f"{kind} {seen.namespace}/{name_of(owner)}", failure))
-    name = name_of(seen.deployment)
+            retry = f"`kubectl -n {seen.namespace} rollout restart deployment {name}` has it tried at once"
+            found.append(_of_condition("creation", f"{kind} {seen.namespace}/{name_of(owner)}", failure, retry=retry))
     reference = f"Deployment {seen.namespace}/{name}"
     if dig(seen.deployment, "spec", "paused", default=False):
         found.append(Symptom("rollout", reference, "DeploymentPaused", facts={"deployment": name}))

@@ -76,6 +76,7 @@ HARMLESS = [
     'FATAL:  password authentication failed for user "postgres"',
     'connection to server at "10.0.0.7", port 5432 failed: Connection refused',
     "registry.example/lms/backend:dev@sha256:" + "0a" * 32,
+    'exec: "/etc/passwd": permission denied',
     "GET https://registry.example:5000/v2/ HTTP/1.1",
 ]
 

@@ -160,7 +160,11 @@ def test_a_crash_ends_the_wait_at_once_with_its_log(api: FakeApi) -> None:
     assert error.message == "C42 in lms-dev is not ready: the container c42 ends with exit code 3."
     assert "s3cret-value" not in str(error.as_result())
     assert error.data["screen"][0].startswith("C42 in lms-dev FAILED after 0.")
-    assert "  object   Pod lms-dev/lms-deployment-c42-6d9f-x2k1p, container c42, exit code 3" in error.data["screen"]
+    assert error.data["screen"][1:4] == [
+        "  object   Pod lms-dev/lms-deployment-c42-6d9f-x2k1p, container c42, exit code 3",
+        "  log      the password is ***",
+        "           ends now",
+    ]
 
 
 def test_values_of_named_secrets_are_hidden_too(api: FakeApi) -> None:

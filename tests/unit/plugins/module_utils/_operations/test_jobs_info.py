@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import copy
+import datetime as dt
 import typing as t
 
 import pytest
@@ -33,15 +34,17 @@ def job(name: str = POSTGRES, client: str = "C42", **status: t.Any) -> Obj:
     return made
 
 
-def pod(name: str = POSTGRES) -> Obj:
-    """Return the failed pod of a Job."""
+def pod(name: str = POSTGRES, *, finished: str = "") -> Obj:
+    """Return the failed pod of a Job, which has just ended."""
     made: Obj = copy.deepcopy(BASE["job_pod"])
     made["metadata"] |= {
         "name": f"{name}-x7k2p",
         "labels": {"batch.kubernetes.io/controller-uid": f"uid-{name}"},
         "ownerReferences": [{"controller": True, "uid": f"uid-{name}"}],
     }
-    made["status"]["containerStatuses"] = [BASE["job_container"]]
+    ended = dt.datetime.fromisoformat(finished) if finished else dt.datetime.now(tz=dt.UTC)
+    state = {"terminated": {"exitCode": 2, "reason": "Error", "finishedAt": ended.isoformat()}}
+    made["status"]["containerStatuses"] = [laid_over(BASE["job_container"], {"state": state})]
     return made
 
 
@@ -129,6 +132,16 @@ def test_a_certain_failure_ends_the_wait_while_the_job_still_tries(api: FakeApi,
     assert "  next     correct the key `pass` of Secret lms-dev/postgres-admin" in "\n".join(screen)
     assert "s3cret-value" not in str(error.as_result())
     assert [one["state"] for one in error.data["jobs"]] == ["running", "complete"]
+
+
+def test_what_failed_before_the_run_began_does_not_end_the_wait_of_a_job_that_still_tries(api: FakeApi) -> None:
+    api.add(job(), pod(finished="2025-11-21T10:00:02Z"), job(CLICKHOUSE, **COMPLETE))
+    with pytest.raises(LmsError, match="refused the administrator's password") as caught:
+        wait(api, wait_timeout=1)
+    assert float(caught.value.data["screen"][0].split(" after ")[1].split(" s")[0]) >= 1
+    with pytest.raises(LmsError, match="refused the administrator's password") as caught:
+        wait(api, wait_timeout=30, since=1.0)
+    assert api.requests
 
 
 def test_a_job_that_failed_before_ends_the_wait_at_once(api: FakeApi) -> None:

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import typing as t
 from dataclasses import replace
 
@@ -22,6 +23,8 @@ from ansible_collections.rarus.lms.plugins.module_utils._domain.diagnosis.jobs i
 )
 from support.diagnosis_cases import BASE, laid_over, seen_of_job_case
 
+# When the run began that looks at what happened at 10 o'clock: after it, and before it.
+LATER, EARLIER = (dt.datetime.fromisoformat(f"2026-11-21T{hour}:00:00Z").timestamp() for hour in ("11", "09"))
 REFUSED = ['psql: error: FATAL:  password authentication failed for user "postgres"']
 
 
@@ -72,9 +75,10 @@ def test_what_had_ended_before_is_no_proof_while_the_job_still_tries() -> None:
     """The Secret was corrected and the same command typed again: the pod that failed then says nothing of the next one."""
     name, found, seen = seen_of_job_case({"log": REFUSED})
     assert judge_job(name, found, seen).certain_to_fail
-    assert not judge_job(name, found, seen, ended_marks(seen)).certain_to_fail
+    assert not judge_job(name, found, seen, ended_marks(seen, LATER)).certain_to_fail
+    assert judge_job(name, found, seen, ended_marks(seen, EARLIER)).certain_to_fail
     name, failed, seen = seen_of_job_case({"log": REFUSED, "job": "failed"})
-    assert judge_job(name, failed, seen, ended_marks(seen)).certain_to_fail
+    assert judge_job(name, failed, seen, ended_marks(seen, LATER)).certain_to_fail
 
 
 def test_an_old_failure_to_create_a_pod_is_no_proof_either_until_it_happens_again() -> None:
@@ -82,13 +86,14 @@ def test_an_old_failure_to_create_a_pod_is_no_proof_either_until_it_happens_agai
         "metadata": {"uid": "e-1"},
         "reason": "FailedCreate",
         "count": 1,
+        "lastTimestamp": "2026-11-21T10:00:00Z",
         "message": 'pods "x" is forbidden: exceeded quota: q, requested: pods=1, used: pods=1, limited: pods=1',
         "involvedObject": {"uid": "j-1"},
     }
     name, found, seen = seen_of_job_case({"job_pod": None, "events": [event]})
-    assert not judge_job(name, found, seen, ended_marks(seen)).certain_to_fail
+    assert not judge_job(name, found, seen, ended_marks(seen, LATER)).certain_to_fail
     again = replace(seen, events=[{**event, "count": 2}])
-    assert judge_job(name, found, again, ended_marks(seen)).certain_to_fail
+    assert judge_job(name, found, again, ended_marks(seen, LATER)).certain_to_fail
 
 
 def test_nothing_is_wanted_of_a_job_that_is_done() -> None:
