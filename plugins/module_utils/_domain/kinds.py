@@ -337,6 +337,8 @@ def _reference(expected: str, *keys: str, may_be_empty: bool = False) -> Fields:
     return Fields("a reference", f"{expected}; never the value itself", _refuse, secret=True, fields=fields, may_be_empty=may_be_empty)
 
 
+_PATH = r"(/(?!\.{1,2}(/|$))[A-Za-z0-9._-]+)"
+
 # By name, so that the table of settings reads as a table.
 KINDS: dict[str, Kind] = {
     "api root": Kind(
@@ -353,6 +355,8 @@ KINDS: dict[str, Kind] = {
     ),
     "port": integer(1, 65535, "a TCP port"),
     "seconds": integer(1, 86_400, "seconds"),
+    "seconds or none": integer(0, 3_600, "seconds"),
+    "user or group": integer(0, 2_147_483_647, "the id of a user or group"),
     "lifetime": integer(1, 86_400, "seconds"),
     "hours": integer(1, 8_760, "hours"),
     "retries": integer(0, 20, "retries"),
@@ -380,10 +384,14 @@ KINDS: dict[str, Kind] = {
     "path": text(
         "an absolute path",
         "a path from the root without . and .., such as /etc/lms/rsa_key",
-        r"(/(?!\.{1,2}(/|$))[A-Za-z0-9._-]+)+",
+        _PATH + "+",
         most=1000,
     ),
+    "key path": text(
+        "the path of a file in a folder", "a path of two steps or more from the root, such as /etc/lms/rsa_key", _PATH + "{2,}", most=1000
+    ),
     "folder": text("a folder", "a path, from the catalogue's folder or absolute, such as templates", r"[^\0\r\n]+", most=1000),
+    "file": text("a file", "a path on the machine that runs the playbook, such as /etc/ssl/rancher-ca.pem", r"[^\0\r\n]+", most=1000),
     "mode": Kind("a file mode", 'four octal digits in quotes, readable by the owner and not by others, such as "0440"', _mode),
     "count": _COUNT,
     "count or share": Kind(
