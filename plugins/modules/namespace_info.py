@@ -6,9 +6,6 @@
 
 from __future__ import annotations
 
-from ansible_collections.rarus.lms.plugins.module_utils._core.module import run_module
-from ansible_collections.rarus.lms.plugins.module_utils._operations.namespace_info import OPERATION
-
 DOCUMENTATION = r"""
 ---
 module: namespace_info
@@ -125,6 +122,9 @@ calls:
   returned: always
   type: int
 """
+
+from ansible_collections.rarus.lms.plugins.module_utils._core.module import run_module
+from ansible_collections.rarus.lms.plugins.module_utils._operations.namespace_info import OPERATION
 
 
 def main() -> None:

@@ -6,9 +6,6 @@
 
 from __future__ import annotations
 
-from ansible_collections.rarus.lms.plugins.module_utils._core.module import run_module
-from ansible_collections.rarus.lms.plugins.module_utils._operations.requests_info import OPERATION
-
 DOCUMENTATION = r"""
 ---
 module: requests_info
@@ -67,7 +64,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 differing:
-  description: The objects to apply, whole, as C(resource_definition) of M(kubernetes.core.k8s#module) takes them. Jobs are not among them.
+  description: The objects to apply, whole, as C(resource_definition) of M(kubernetes.core.k8s) takes them. Jobs are not among them.
   returned: success
   type: list
   elements: dict
@@ -92,6 +89,10 @@ reasons:
     reason:
       description: V(new), V(setting changed), or who edited which fields.
       type: str
+since:
+  description: When the comparison began, in seconds since 1970 (UTC), for the line that O(rarus.lms.client_status#module:since) reports.
+  returned: success
+  type: float
 unchanged:
   description: Number of the other objects.
   returned: success
@@ -176,6 +177,9 @@ calls:
   returned: success
   type: int
 """
+
+from ansible_collections.rarus.lms.plugins.module_utils._core.module import run_module
+from ansible_collections.rarus.lms.plugins.module_utils._operations.requests_info import OPERATION
 
 
 def main() -> None:

@@ -6,9 +6,6 @@
 
 from __future__ import annotations
 
-from ansible_collections.rarus.lms.plugins.module_utils._core.module import run_module
-from ansible_collections.rarus.lms.plugins.module_utils._operations.service_account_token import OPERATION
-
 DOCUMENTATION = r"""
 ---
 module: service_account_token
@@ -71,6 +68,9 @@ expires:
   returned: always
   type: str
 """
+
+from ansible_collections.rarus.lms.plugins.module_utils._core.module import run_module
+from ansible_collections.rarus.lms.plugins.module_utils._operations.service_account_token import OPERATION
 
 
 def main() -> None:

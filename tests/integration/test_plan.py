@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -64,7 +65,7 @@ class Deployer:
         if objects:
             self.apply(objects)
         for name in [name for names in plan["jobs"]["pending"].values() for name in names]:
-            until(lambda name=name: conditions(self.lab, name))
+            until(partial(conditions, self.lab, name))
         self.record(plan["references"], plan["jobs"]["statuses"])
         return plan
 

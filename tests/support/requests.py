@@ -74,7 +74,7 @@ def _published(client: str, publish: str) -> list[Object]:
     if publish == "ingress":
         backend = {"service": {"name": service, "port": {"number": 8080}}}
         path = {"path": f"/{client}(/|$)(.*)", "pathType": "ImplementationSpecific", "backend": backend}
-        rules = [{"host": HOST, "http": {"paths": [path]}}]
+        rules: list[Object] = [{"host": HOST, "http": {"paths": [path]}}]
         tls = [{"hosts": [HOST], "secretName": "tls"}]
         return [
             _object(
@@ -82,8 +82,9 @@ def _published(client: str, publish: str) -> list[Object]:
             )
         ]
     if publish == "httproute":
-        rules = [{"matches": [{"path": {"type": "PathPrefix", "value": f"/{client}"}}], "backendRefs": [{"name": service, "port": 8080}]}]
-        parents = [{"name": "public", "namespace": "gateway"}]
+        match = {"path": {"type": "PathPrefix", "value": f"/{client}"}}
+        rules = [{"matches": [match], "backendRefs": [{"name": service, "port": 8080}]}]
+        parents: list[Object] = [{"name": "public", "namespace": "gateway"}]
         name = f"client-lms-route-{client.lower()}"
         return [_object("gateway.networking.k8s.io/v1", "HTTPRoute", name, parentRefs=parents, hostnames=[HOST], rules=rules)]
     return []
