@@ -12,7 +12,7 @@ short_description: Only what an operator reads
 version_added: 0.1.0
 author: The rarus.lms authors (@rarus-lms)
 description:
-  - Shows the lines that the entry points of P(rarus.lms#collection) report, differences asked for with C(--diff), and one message a failure.
+  - Shows the lines that the collection's entry points report, differences asked for with C(--diff), and one message a failure.
   - With C(-v) and more, everything that P(ansible.builtin.default#callback) shows.
 extends_documentation_fragment:
   - default_callback

@@ -254,7 +254,7 @@ def test_everything_is_there_after_a_restart(tmp_path: Path) -> None:
 
 
 def test_the_jobs_client_runs_a_script_and_runs_it_again(server: Running, program: Path) -> None:
-    for _ in range(2):
+    for _time in range(2):
         done = run_client(program, server, SETUP + "SELECT 'tab\t', NULL, [1, 2], toDate('2026-01-02');")
         assert (done.returncode, done.stderr) == (0, "")
         assert done.stdout == "0\ntab\\t\t\\N\t[1,2]\t2026-01-02\n"

@@ -73,7 +73,7 @@ def _user_rows(account: Account) -> list[dict[str, object]]:
         return []
     return [{
         "name": account.name, "id": account.id, "storage": "local_directory", "auth_type": [login.kind for login in account.logins],
-        "auth_params": ["{}" for _ in account.logins], "host_ip": ["::/0"], "default_roles_all": 1, "grantees_any": 1,
+        "auth_params": ["{}"] * len(account.logins), "host_ip": ["::/0"], "default_roles_all": 1, "grantees_any": 1,
         "default_database": account.default_database,
     }]
 

@@ -59,7 +59,7 @@ class EngineSession:
     def _empty_block(self, statement: str) -> bytes:
         columns = self.rows(f"DESCRIBE TABLE ({statement})")
         block = bytes([*varint(len(columns)), 0])
-        for name, kind, *_ in columns:
+        for name, kind, *_rest in columns:
             block += packed(name) + packed(kind)
         return block
 

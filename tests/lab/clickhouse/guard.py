@@ -71,7 +71,7 @@ class Guard:
     def _check_texts(self, nodes: list[tuple[int, str]]) -> None:
         for kind, name in _labels(nodes):
             if kind == "Literal":
-                database, _, table = name.replace("\\'", "'").strip("'").partition(".")
+                database, _dot, table = name.replace("\\'", "'").strip("'").partition(".")
                 self._seen(database, table)
 
     def _needs(self, canonical: str, nodes: list[tuple[int, str]]) -> Iterator[tuple[str, Scope]]:
@@ -134,8 +134,8 @@ class Guard:
 
 def _labels(nodes: list[tuple[int, str]]) -> Iterator[tuple[str, str]]:
     """Kind and name of each node."""
-    for _, label in nodes:
-        kind, _, name = label.partition(" ")
+    for _node, label in nodes:
+        kind, _space, name = label.partition(" ")
         yield kind, name
 
 

@@ -35,7 +35,7 @@ class Server:
         rows = self._root.rows("SELECT privilege, level, parent_group FROM system.privileges")
         known = [(name, _or_none(level), _or_none(parent)) for name, level, parent in rows]
         self.accounts = Accounts(self.folder / "accounts.json", Privileges(known), self.admin, self.admin_password)
-        major, minor, patch, *_ = self._root.text("SELECT version()").split(".")
+        major, minor, patch, *_rest = self._root.text("SELECT version()").split(".")
         self.version = (int(major), int(minor), int(patch))
 
     def open(self) -> EngineSession:

@@ -76,14 +76,14 @@ class Wire:
     async def _client_info(self) -> None:
         if (await self._reader.readexactly(1))[0] == 0:
             return
-        for _ in ("initial user", "initial query", "initial address"):
+        for _field in ("initial user", "initial query", "initial address"):
             await self.string()
         interface = (await self._reader.readexactly(1))[0]
         if interface != BY_TCP:
             raise unsupported("clients that do not come by TCP")
-        for _ in ("system user", "host", "client"):
+        for _field in ("system user", "host", "client"):
             await self.string()
-        for _ in ("major", "minor", "revision"):
+        for _field in ("major", "minor", "revision"):
             await self.number()
         await self.string()
         await self.number()

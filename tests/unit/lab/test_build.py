@@ -66,7 +66,7 @@ def test_a_package_is_our_own_main_or_a_tool_of_go_mod(name: str, package: str) 
 
 
 def test_kubernetes_libraries_are_of_its_own_release() -> None:
-    _, minor, patch = build.PARTS["kubernetes"].version.split(".")
+    _major, minor, patch = build.PARTS["kubernetes"].version.split(".")
     replaced = re.findall(r"^\s(k8s\.io/\S+) => (\S+) (\S+)$", go_mod("kubernetes"), re.MULTILINE)
     assert replaced
     assert {(new == old, version) for old, new, version in replaced} == {(True, f"v0.{minor}.{patch}")}
@@ -162,7 +162,7 @@ def test_what_a_killed_builder_left_is_taken_away(workshop: Workshop) -> None:
 
 
 def test_two_builders_build_once(workshop: Workshop) -> None:
-    builders = [threading.Thread(target=workshop.ensure) for _ in range(3)]
+    builders = [threading.Thread(target=workshop.ensure) for _builder in range(3)]
     for builder in builders:
         builder.start()
     for builder in builders:

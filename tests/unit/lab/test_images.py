@@ -113,7 +113,7 @@ def test_pushes_what_is_missing_and_then_nothing(registry: FakeRegistry, parts: 
 def test_a_changed_program_is_pushed_alone(registry: FakeRegistry, parts: Path) -> None:
     push(registry, parts)
     (parts / "clickhouse-client").write_bytes(b"#!other")
-    _, said = push(registry, parts)
+    _digests, said = push(registry, parts)
     assert [line.split()[1] for line in said] == ["registry.example/tools/clickhouse-client:1"]
 
 

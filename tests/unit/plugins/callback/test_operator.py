@@ -42,10 +42,16 @@ def screen(tmp_path: Path, *options: str) -> str:
     playbook = tmp_path / "playbook.yml"
     playbook.write_text(PLAYBOOK)
     tree = Path(__file__).parents[4] / "playbooks" / "collections"
-    environment = {**os.environ, "ANSIBLE_STDOUT_CALLBACK": "rarus.lms.operator", "ANSIBLE_COLLECTIONS_PATH": str(tree), "ANSIBLE_LOCALHOST_WARNING": "false",
-                   "ANSIBLE_INVENTORY_UNPARSED_WARNING": "false", "ANSIBLE_NOCOLOR": "1"}
-    done = subprocess.run([str(Path(sys.executable).parent / "ansible-playbook"), "-i", "localhost,", str(playbook), *options],
-                          capture_output=True, text=True, env=environment, check=False, timeout=60)
+    environment = {
+        **os.environ,
+        "ANSIBLE_STDOUT_CALLBACK": "rarus.lms.operator",
+        "ANSIBLE_COLLECTIONS_PATH": str(tree),
+        "ANSIBLE_LOCALHOST_WARNING": "false",
+        "ANSIBLE_INVENTORY_UNPARSED_WARNING": "false",
+        "ANSIBLE_NOCOLOR": "1",
+    }
+    command = [str(Path(sys.executable).parent / "ansible-playbook"), "-i", "localhost,", str(playbook), *options]
+    done = subprocess.run(command, capture_output=True, text=True, env=environment, check=False, timeout=60)
     assert done.returncode == 2
     return done.stdout + done.stderr
 
