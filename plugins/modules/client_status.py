@@ -53,6 +53,11 @@ options:
         description: Namespace of the object.
         type: str
         required: true
+  since:
+    description:
+      - When the stage that applied O(objects) began, in seconds since 1970 (UTC), for the line that an operator reads.
+      - Counted from here where it is left out.
+    type: float
   registry_namespace:
     description: Namespace that the records lie in.
     type: str

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import time
 import typing as t
 from collections import defaultdict
 
@@ -14,6 +15,7 @@ from .._core.version import VERSION
 from .._domain.client_id import ClientId
 from .._domain.names import CLIENT_LABEL, selector
 from .._domain.record import Record, managed_hash, object_key
+from .._domain.screen import stage
 from .._k8s.api import Api
 from .._k8s.connection import KUBERNETES_OPTIONS, connect
 from .registry import actor_or_default, change_record, known_record, read_records, utc_now
@@ -35,6 +37,7 @@ ARGUMENT_SPEC: dict[str, t.Any] = {
             "namespace": {"type": "str", "required": True},
         },
     },
+    "since": {"type": "float"},
     "registry_namespace": {"type": "str", "required": True},
     "actor": {"type": "str", "default": ""},
     "version": {"type": "str", "default": ""},
@@ -45,6 +48,7 @@ Left = dict[ClientId, dict[str, str]]
 
 def run(params: t.Mapping[str, t.Any], context: Context) -> dict[str, t.Any]:
     """Write each record whose content differs, once; return the ids of the clients whose records were written."""
+    started = time.time()
     statuses = {ClientId.parse(client, "statuses"): _status(client, status) for client, status in params["statuses"].items()}
     clients = sorted({*statuses, *(ClientId.parse(entry["client"], "objects") for entry in params["objects"])})
     if not clients:
@@ -62,6 +66,11 @@ def run(params: t.Mapping[str, t.Any], context: Context) -> dict[str, t.Any]:
         else:
             differs = change_record(api, record or known_record(api, params["registry_namespace"], client), change)[1]
         written += [client.id] if differs else []
+    if params["objects"]:
+        count = len(params["objects"])
+        context.report(
+            stage("environment", f"{count} object{'s' if count > 1 else ''} applied", time.time() - (params["since"] or started))
+        )
     return {"changed": bool(written), "written": written}
 
 

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import time
 import typing as t
 from functools import partial
 
@@ -42,7 +43,8 @@ JOB = ("batch/v1", "Job")
 
 def run(params: t.Mapping[str, t.Any], context: Context) -> Object:
     """Return what differs, why, and what is to become of each Job; raise ConflictError where an object is not ours to write."""
-    result = survey(connect(params), params)
+    since = time.time()
+    result = {**survey(connect(params), params), "since": since}
     for edit in result["taken_back"]:
         fields, managers = ", ".join(edit["fields"]) or "a field that was taken out", ", ".join(edit["managers"]) or "somebody"
         context.report(f"  edited   {edit['object']} by {managers}, to be taken back: {fields}")

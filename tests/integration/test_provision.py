@@ -1,0 +1,305 @@
+# Copyright: (c) 2026, the rarus.lms authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The main job on a real cluster: a client is provisioned, once, again, changed, published both ways, and killed half way."""
+
+from __future__ import annotations
+
+import base64
+import itertools
+import json
+import os
+import random
+import re
+import signal
+import subprocess
+import threading
+import time
+from pathlib import Path
+
+import pytest
+from support.lab import PLAYBOOKS, ROOT, Lab, Prepared
+
+WRITES = {"create", "update", "patch", "delete", "deletecollection"}
+POLL_SECONDS = 0.05
+
+NUMBERS = itertools.count(random.SystemRandom().randrange(1_000, 900_000_000))
+
+
+def fresh() -> str:
+    """Return an id that no run on this lab has used, so that the tests also pass on a lab that is kept."""
+    return f"C{next(NUMBERS)}"
+
+
+ID = fresh()
+NAME = ID.lower()
+
+
+class Audit:
+    """What a namespace's deployer wrote since this object was made, from the API server's own audit log."""
+
+    def __init__(self, prepared: Prepared) -> None:
+        self.path = Path(prepared.lab.facts["api"]["audit_log"])
+        self.user = f"system:serviceaccount:{prepared.namespace}:lms-deployer"
+        self.start = self.path.stat().st_size
+
+    def writes(self) -> list[str]:
+        """Return "verb resource/name" of each write; access reviews write nothing and are left out."""
+        with self.path.open() as log:
+            log.seek(self.start)
+            events = [json.loads(line) for line in log if line.endswith("\n")]
+        found = []
+        for event in events:
+            reference = event.get("objectRef") or {}
+            is_write = event["verb"] in WRITES and reference.get("apiGroup") != "authorization.k8s.io"
+            if event["user"]["username"] == self.user and event["stage"] == "ResponseComplete" and is_write:
+                found.append(f"{event['verb']} {reference.get('resource')}/{reference.get('name', '')}")
+        return found
+
+
+def secret(lab: Lab, namespace: str, name: str) -> dict[str, str]:
+    """Return a Secret's values as text, read as the administrator."""
+    data = lab.get("secret", name, namespace)["data"]
+    return {key: base64.b64decode(value).decode(errors="replace") for key, value in data.items()}
+
+
+def psql(lab: Lab, user: str, password: str, database: str, statement: str) -> subprocess.CompletedProcess[str]:
+    """Run one statement as a client would, over TCP."""
+    server = lab.facts["postgres"]["15"]
+    command = ["psql", "-XAtq", "-h", server["host"], "-p", str(server["port"]), "-U", user, "-d", database, "-c", statement]
+    return lab.run(*command, env={"PGPASSWORD": password, "PGCONNECT_TIMEOUT": "5"}, check=False)
+
+
+def clickhouse(lab: Lab, user: str, password: str, statement: str, tmp_path: Path) -> subprocess.CompletedProcess[str]:
+    """Run one statement with the lab's clickhouse-client."""
+    server = lab.facts["clickhouse"]
+    config = tmp_path / "client.xml"
+    config.write_text(f"<config><user>{user}</user><password>{password}</password></config>")
+    return lab.run(
+        "clickhouse-client",
+        "--config-file",
+        str(config),
+        "--host",
+        server["host"],
+        "--port",
+        str(server["port"]),
+        "--query",
+        statement,
+        check=False,
+    )
+
+
+@pytest.fixture(scope="module")
+def dev(lab: Lab) -> Prepared:
+    """The namespace lms-dev, with the superuser of PostgreSQL; published by Ingress."""
+    return lab.prepare()
+
+
+@pytest.fixture(scope="module")
+def prod(lab: Lab) -> Prepared:
+    """The namespace lms-prod, with the administrator that has only CREATEROLE and CREATEDB; published by HTTPRoute."""
+    return lab.prepare(ROOT / "inventories" / "lms-prod", namespace="lms-prod", admin="createrole")
+
+
+@pytest.fixture(scope="module")
+def first(dev: Prepared) -> str:
+    """What the operator read when a new client was provisioned in lms-dev."""
+    done = dev.provision(ID)
+    return done.stdout
+
+
+def test_the_operator_reads_ready_with_address_image_and_seconds(first: str) -> None:
+    assert re.search(rf"{ID} is ready after [0-9.]+ s +https://backend\.lms-dev\.example/{ID}/", first)
+    assert re.search(r"registry\.example/lms/backend:dev@sha256:[0-9a-f]+", first)
+    for stage in ("client", "credentials", "databases", "environment", "rollout"):
+        assert re.search(rf"^  {stage} .* [0-9.]+ s", first, re.MULTILINE), f"no line of stage {stage}:\n{first}"
+
+
+def test_the_public_path_serves_the_client_with_its_prefix_taken_off(first: str, lab: Lab) -> None:
+    shown = json.loads(lab.curl(f"https://backend.lms-dev.example/{ID}/").stdout)
+    assert shown["client"] == ID
+    assert json.loads(lab.curl(f"https://backend.lms-dev.example/{ID}/echo").stdout)["path"] == "/echo"
+    assert lab.curl(f"https://backend.lms-dev.example/{ID}x", "-o", "/dev/null", "-w", "%{http_code}").stdout == "404"
+
+
+def test_cors_preflight_is_answered(first: str, lab: Lab) -> None:
+    headers = lab.curl(
+        f"https://backend.lms-dev.example/{ID}/",
+        "-X",
+        "OPTIONS",
+        "-D",
+        "-",
+        "-o",
+        "/dev/null",
+        "-H",
+        "Origin: https://app.example",
+        "-H",
+        "Access-Control-Request-Method: PUT",
+    ).stdout.lower()
+    assert "access-control-allow-methods: " in headers
+    methods = re.search(r"access-control-allow-methods: (.*)", headers)
+    assert methods is not None
+    assert {method.strip() for method in methods[1].split(",")} == {"get", "put", "post", "options", "delete"}
+
+
+def test_the_generated_logins_open_the_client_s_own_databases(first: str, lab: Lab, tmp_path: Path) -> None:
+    values = secret(lab, "lms-dev", f"lms-credentials-{NAME}")
+    postgres = psql(lab, values["postgres-user"], values["postgres-password"], NAME, "SELECT extname FROM pg_extension ORDER BY 1")
+    assert postgres.stdout.split() == ["pgcrypto", "plpgsql", "uuid-ossp"], postgres.stderr
+    owner = f"SELECT pg_get_userbyid(datdba), rolsuper FROM pg_database, pg_roles WHERE datname = '{NAME}' AND rolname = '{NAME}'"
+    assert psql(lab, NAME, values["postgres-password"], NAME, owner).stdout.strip() == f"{NAME}|f"
+    shown = clickhouse(lab, values["clickhouse-user"], values["clickhouse-password"], "SHOW GRANTS", tmp_path)
+    assert shown.returncode == 0, shown.stderr
+    for grant in (f"ON {NAME}.*", "CREATE TEMPORARY TABLE", "POSTGRES", "WITH GRANT OPTION"):
+        assert grant in shown.stdout
+
+
+def test_another_client_is_refused_at_both_doors(first: str, dev: Prepared, lab: Lab, tmp_path: Path) -> None:
+    other = fresh()
+    dev.provision(other)
+    values = secret(lab, "lms-dev", f"lms-credentials-{other.lower()}")
+    refused = psql(lab, other.lower(), values["postgres-password"], NAME, "SELECT 1")
+    assert refused.returncode == 2
+    assert f'permission denied for database "{NAME}"' in refused.stderr
+    denied = clickhouse(lab, other.lower(), values["clickhouse-password"], f"CREATE TABLE {NAME}.stolen (a Int8) ENGINE = Memory", tmp_path)
+    assert denied.returncode != 0
+    assert "497" in denied.stderr
+
+
+def test_a_second_run_writes_nothing_and_says_so(first: str, dev: Prepared) -> None:
+    audit = Audit(dev)
+    done = dev.provision(ID)
+    assert audit.writes() == []
+    assert re.search(rf"^{ID} is ready, nothing changed \([0-9.]+ s\) +https://backend\.lms-dev\.example/{ID}/$", done.stdout, re.MULTILINE)
+
+
+def test_status_shows_the_state_and_writes_nothing(first: str, dev: Prepared) -> None:
+    audit = Audit(dev)
+    done = dev.playbook("status_client", "-e", f"client={ID}")
+    assert audit.writes() == []
+    assert f"{ID} is ready" in done.stdout
+
+
+def test_a_changed_setting_writes_only_what_it_changes(first: str, dev: Prepared) -> None:
+    audit = Audit(dev)
+    dev.provision(ID, "-e", "lms_sms4b_passcode_lifetime_seconds=180")
+    assert {write for write in audit.writes() if not write.endswith(f"/lms-client-{NAME}")} == {
+        f"patch configmaps/lms-config-{NAME}",
+        f"patch deployments/lms-deployment-{NAME}",
+    }
+    audit = Audit(dev)
+    dev.provision(ID)
+    assert {write.partition("/")[0] for write in audit.writes() if not write.endswith(f"/lms-client-{NAME}")} == {
+        "patch configmaps",
+        "patch deployments",
+    }
+
+
+def test_a_hand_edit_is_taken_back_and_named(first: str, dev: Prepared, lab: Lab) -> None:
+    lab.kubectl("scale", "deployment", f"lms-deployment-{NAME}", "-n", "lms-dev", "--replicas=2")
+    shown = dev.provision(ID).stdout
+    assert lab.get("deployment", f"lms-deployment-{NAME}", "lms-dev")["spec"]["replicas"] == 1
+    assert f"lms-deployment-{NAME}" in shown
+    assert "spec.replicas" in shown
+
+
+def test_a_changed_secret_of_the_operator_rolls_the_pods_out_and_nothing_else_does(first: str, dev: Prepared, lab: Lab) -> None:
+    lab.kubectl("label", "secret", "sms4b", "-n", "lms-dev", "team=a")
+    audit = Audit(dev)
+    dev.provision(ID)
+    assert audit.writes() == []
+    token = base64.b64encode(b"another token").decode()
+    lab.kubectl("patch", "secret", "sms4b", "-n", "lms-dev", "-p", json.dumps({"data": {"token": token}}))
+    dev.provision(ID)
+    assert {write for write in audit.writes() if not write.endswith(f"/lms-client-{NAME}")} == {f"patch deployments/lms-deployment-{NAME}"}
+
+
+def test_a_rolling_update_loses_no_request(first: str, dev: Prepared, lab: Lab) -> None:
+    codes: list[str] = []
+    done = threading.Event()
+
+    def ask() -> None:
+        while not done.is_set():
+            codes.append(lab.curl(f"https://backend.lms-dev.example/{ID}/db", "-o", "/dev/null", "-w", "%{http_code}", check=False).stdout)
+
+    asking = threading.Thread(target=ask)
+    asking.start()
+    try:
+        dev.provision(ID, "-e", f"lms_docker_image={lab.facts['images']['backend_next']}")
+        dev.provision(ID)
+    finally:
+        done.set()
+        asking.join()
+    assert len(codes) > 20
+    assert set(codes) == {"200"}
+
+
+def test_a_deleted_secret_stops_the_run_and_is_not_made_anew(dev: Prepared, lab: Lab) -> None:
+    client = fresh()
+    dev.provision(client)
+    kept = lab.get("secret", f"lms-credentials-{client.lower()}", "lms-dev")
+    lab.kubectl("delete", "secret", f"lms-credentials-{client.lower()}", "-n", "lms-dev")
+    audit = Audit(dev)
+    failed = dev.provision(client, check=False)
+    assert failed.returncode == 2
+    assert f"Secret lms-dev/lms-credentials-{client.lower()} is missing" in failed.stdout
+    assert audit.writes() == []
+    metadata = {key: kept["metadata"][key] for key in ("name", "namespace", "labels", "annotations")}
+    lab.kubectl("create", "-f", "-", text=json.dumps({**kept, "metadata": metadata}))
+    assert f"{client} is ready" in dev.provision(client).stdout
+
+
+def test_the_same_id_in_two_catalogues_on_one_server_is_refused_unless_prefixed(first: str, prod: Prepared, lab: Lab) -> None:
+    refused = prod.provision(ID, "-e", "lms_database_prefix=''", check=False)
+    assert refused.returncode == 2
+    assert "catalogue=lms-dev" in refused.stdout
+    assert "lms_take_over" in refused.stdout
+
+
+def test_httproute_serves_with_the_other_administrator(prod: Prepared, lab: Lab) -> None:
+    client = fresh()
+    shown = prod.provision(client).stdout
+    assert f"{client} is ready" in shown
+    assert json.loads(lab.curl(f"https://backend.lms-prod.example/{client}/").stdout)["client"] == client
+    assert lab.curl(f"https://backend.lms-prod.example/{client}x", "-o", "/dev/null", "-w", "%{http_code}").stdout == "404"
+    values = secret(lab, "lms-prod", f"lms-credentials-{client.lower()}")
+    extensions = psql(
+        lab, f"prod_{client.lower()}", values["postgres-password"], f"prod_{client.lower()}", "SELECT extname FROM pg_extension ORDER BY 1"
+    )
+    assert extensions.stdout.split() == ["pgcrypto", "plpgsql", "uuid-ossp"], extensions.stderr
+
+
+def test_publishing_moves_from_ingress_to_httproute_and_to_none(dev: Prepared, lab: Lab) -> None:
+    client = fresh()
+    dev.provision(client)
+    gateway = json.dumps({"lms_publish": "httproute", "lms_gateway": lab.facts["ingress"]["gateway"]})
+    dev.provision(client, "-e", gateway)
+    mine = f"rarus.lms/client={client}"
+    assert not lab.get("ingress", "", "lms-dev", selector=mine)["items"]
+    assert json.loads(lab.curl(f"https://backend.lms-dev.example/{client}/").stdout)["client"] == client
+    dev.provision(client, "-e", "lms_publish=none")
+    assert not lab.get("httproute", "", "lms-dev", selector=mine)["items"]
+
+
+@pytest.mark.parametrize("writes", [1, 2, 3, 4, 6, 8])
+def test_killed_after_some_writes_and_run_again_it_ends_in_the_same_state(dev: Prepared, lab: Lab, writes: int) -> None:
+    client = fresh()
+    audit = Audit(dev)
+    command = dev.lab.command("ansible-playbook", "provision_client.yml", "-i", str(dev.inventory), "-e", f"client={client}")
+    run = subprocess.Popen(
+        command, env={**os.environ, **dev.env}, cwd=PLAYBOOKS, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
+    )
+    deadline = time.monotonic() + 60
+    while len(audit.writes()) < writes and run.poll() is None and time.monotonic() < deadline:
+        time.sleep(POLL_SECONDS)
+    os.killpg(run.pid, signal.SIGKILL)
+    run.wait()
+    before = lab.get("secret", "", "lms-dev", selector=f"rarus.lms/client={client}")["items"]
+    assert f"{client} is ready" in dev.provision(client).stdout
+    after = {
+        item["metadata"]["name"]: item["data"] for item in lab.get("secret", "", "lms-dev", selector=f"rarus.lms/client={client}")["items"]
+    }
+    assert all(after[item["metadata"]["name"]] == item["data"] for item in before)
+    audit = Audit(dev)
+    assert "nothing changed" in dev.provision(client).stdout
+    assert audit.writes() == []
