@@ -121,7 +121,7 @@ def _wait(observer: Observer, clients: t.Sequence[ClientId], params: t.Mapping[s
         for client, one in _look(observer, still, params["publish"], last=last).items():
             one.seconds = taken
             for text in one.verdict.progress:
-                if text not in told.get(client, ()) and not (one.verdict.phase is Phase.READY and client not in told):
+                if text not in told.get(client, ()) and not _needless(one.verdict, params):
                     context.report(progress("" if lines else STAGE, taken, text if len(clients) == 1 else f"{client} {text}"))
                     lines += 1
             told[client] = one.verdict.progress
@@ -130,6 +130,11 @@ def _wait(observer: Observer, clients: t.Sequence[ClientId], params: t.Mapping[s
         if len(certain) == len(clients):
             break
     return {client: certain[client] for client in clients}
+
+
+def _needless(verdict: Verdict, params: t.Mapping[str, t.Any]) -> bool:
+    """Return whether the screen at the end says all that a line of progress would: a failure, or ready with nothing changed."""
+    return verdict.certain and (verdict.phase is not Phase.READY or params["changes"] == 0)
 
 
 def _overdue(one: Judged) -> Judged:
@@ -152,7 +157,7 @@ def _whys(observer: Observer, params: t.Mapping[str, t.Any], judged: t.Mapping[C
 
 def _screen(client: ClientId, one: Judged, params: t.Mapping[str, t.Any], before: float, why: str, observer: Observer) -> list[str]:
     """Return what an operator reads of one client at the end; before is how many seconds the run had taken until the wait began."""
-    taken, not_seen = before + one.seconds, list(one.seen.not_seen.values())
+    taken, not_seen = before + one.seconds, _worth_telling(one)
     address, image = _address(client, params), image_of(one.seen)
     redact = _redactor(client, one, observer)
     if not params["wait"]:
@@ -167,6 +172,11 @@ def _screen(client: ClientId, one: Judged, params: t.Mapping[str, t.Any], before
     else:
         lines = screen_of_failure(client.id, params["namespace"], one.verdict, seconds=taken, not_seen=not_seen)
     return [redact(line) for line in lines]
+
+
+def _worth_telling(one: Judged) -> list[str]:
+    """Return what could not be seen and might be the cause: where there is one, the Ingress's class is not."""
+    return [told for kind, told in one.seen.not_seen.items() if not (kind == "IngressClass" and one.verdict.findings)]
 
 
 def _redactor(client: ClientId, one: Judged, observer: Observer) -> Redactor:

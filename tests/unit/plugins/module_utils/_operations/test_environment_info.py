@@ -95,8 +95,9 @@ def test_ready(api: FakeApi) -> None:
     (told,) = result["environments"]
     assert (told["phase"], told["address"], told["findings"]) == ("ready", "https://backend.lms-dev.example/C42/", [])
     assert told["image"].startswith("registry.example/lms/backend:dev@sha256:1f2e90c4")
-    assert shown[0].startswith("C42 is ready after 0.")
-    assert shown[1] == "             image registry.example/lms/backend:dev@sha256:1f2e90c4"
+    assert shown[0].endswith(" s  1 of 1 ready")
+    assert shown[1].startswith("C42 is ready after 0.")
+    assert shown[2] == "             image registry.example/lms/backend:dev@sha256:1f2e90c4"
     assert result["changed"] is False
     assert api.writes() == []
 
@@ -111,8 +112,8 @@ def test_ready_and_nothing_changed(api: FakeApi) -> None:
 def test_seconds_count_from_the_beginning_of_the_run(api: FakeApi) -> None:
     api.add(*READY)
     _result, shown = judge(api, wait=True, since=1.0)
-    assert "ready after 1" in shown[0]
-    assert float(shown[0].split("after ")[1].split(" s")[0]) > 1_000_000
+    assert "ready after 1" in shown[1]
+    assert float(shown[1].split("after ")[1].split(" s")[0]) > 1_000_000
 
 
 def test_ready_reads_no_secrets_value_and_one_list_a_kind(api: FakeApi) -> None:
