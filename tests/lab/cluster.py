@@ -128,7 +128,7 @@ def _apiserver(lab: Lab) -> list[str]:
 def _apply_system(lab: Lab) -> None:
     hosts = "\n            ".join(f"{address} {name}" for name, address in lab.names.items())
     coredns = str((lab.bin / "coredns").resolve())
-    apply(lab, "system.yaml", hosts=hosts, image=images.SANDBOX, coredns=coredns, dns=DNS_SERVICE)
+    apply(lab, "system.yaml.tmpl", hosts=hosts, image=images.SANDBOX, coredns=coredns, dns=DNS_SERVICE)
 
 
 # --- the node ----------------------------------------------------------------------------------------------------------------------------
@@ -287,7 +287,7 @@ def _pretended(lab: Lab) -> list[Part]:
         Component(
             "kwok",
             [
-                "kwok", kubeconfig, f"--config={MANIFESTS / 'kwok.yaml'}", "--manage-all-nodes=false", selector, "--cidr=10.217.0.0/16",
+                "kwok", kubeconfig, f"--config={MANIFESTS / 'kwok.conf'}", "--manage-all-nodes=false", selector, "--cidr=10.217.0.0/16",
                 f"--node-ip={lab.node}", f"--server-address={lab.node}:10247",
             ],
             lambda: probes.accepts(lab.node, 10247),
@@ -298,7 +298,7 @@ def _pretended(lab: Lab) -> list[Part]:
 
 
 def pretended_node(number: int) -> dict[str, object]:
-    """A node that kwok answers for (manifests/kwok.yaml); pods that ask for `rarus: pretended` land there."""
+    """A node that kwok answers for (manifests/kwok.conf); pods that ask for `rarus: pretended` land there."""
     name = f"pretended-{number}"
     labels = {"rarus": "pretended", "kubernetes.io/hostname": name}
     return {

@@ -139,7 +139,7 @@ def _apply_gateway_api(lab: Lab) -> None:
 
 def _apply_traefik(lab: Lab) -> None:
     traefik = str((lab.bin / "traefik").resolve())
-    cluster.apply(lab, "traefik.yaml", image=images.SANDBOX, ingress=lab.ingress, traefik=traefik)
+    cluster.apply(lab, "traefik.yaml.tmpl", image=images.SANDBOX, ingress=lab.ingress, traefik=traefik)
     certificate = [f"--cert={lab.path('pki', 'public.crt')}", f"--key={lab.path('pki', 'public.key')}"]
     secret = cluster.kubectl(lab, "-n", "gateway", "create", "secret", "tls", "public-tls", *certificate, "--dry-run=client", "-o", "json")
     cluster.kubectl(lab, "apply", "--server-side", "--force-conflicts", "-f", "-", text=secret)
