@@ -144,19 +144,23 @@ def judge_token(found: Findings, expires: dt.datetime | None, now: dt.datetime) 
 
 def taken_paths(found: Findings, routes: t.Iterable[Object], wanted: t.Mapping[Path, str]) -> None:
     """Find public paths that belong to another's Ingress or HTTPRoute (paths count without case). wanted: client ids by path."""
+    by_segment: dict[str, list[Path]] = {}
+    for path in wanted:
+        by_segment.setdefault(path.segment.lower(), []).append(path)
     for route in routes:
         labels = route["metadata"].get("labels") or {}
         owner = labels.get(CLIENT_LABEL) if labels.get(MANAGED_BY) == MANAGER else None
         served = served_paths(route)
-        for path, client in wanted.items():
-            if client != owner and any(_collide(path, one) for one in served):
+        taken = {path: None for one in served for path in by_segment.get(one.segment.lower(), ()) if _share_a_host(path, one)}
+        for path in taken:
+            if wanted[path] != owner:
                 whose = f" of client {labels[CLIENT_LABEL]}" if labels.get(CLIENT_LABEL) else ""
                 name = f"{route['kind']} {route['metadata'].get('namespace', '')}/{route['metadata']['name']}"
                 found.problem("publish", f"{path} is taken by {name}{whose}", "remove that path or publish under another host")
 
 
-def _collide(one: Path, other: Path) -> bool:
-    return one.segment.lower() == other.segment.lower() and (one.host == other.host or not one.host or not other.host)
+def _share_a_host(one: Path, other: Path) -> bool:
+    return one.host == other.host or not one.host or not other.host
 
 
 def _judge_certificate(found: Findings, need: SecretNeed, encoded: str, now: dt.datetime) -> None:
