@@ -112,7 +112,7 @@ def _written(requests: list[dict[str, Any]]) -> str:
 
 @pytest.mark.parametrize("case", CASES)
 def test_the_requests_are_what_the_golden_files_say(case: str) -> None:
-    path = GOLDEN / f"{case}.yml"
+    path = GOLDEN / f"{case}.golden"
     requests = rendered(fingerprints={"C42": "fingerprint"}, **CASES[case])
     kinds = KINDS_OF_CASE.get(case) or {request["object"]["kind"] for request in requests}
     found = _written([request for request in requests if request["object"]["kind"] in kinds])
