@@ -21,6 +21,7 @@ requirements:
   - set as stdout in configuration
 """
 
+import re
 import typing as t
 
 from ansible import constants as C
@@ -41,6 +42,8 @@ QUIET = (
     "v2_runner_item_on_skipped",
 )
 ALREADY_SHOWN = "One or more items failed"
+# What Ansible puts before a sentence of ours that came out of a lookup: which option of which task it was for.
+BEFORE_THE_SENTENCE = re.compile(r"^.*The lookup plugin 'rarus\.lms\.\w+' failed: ", re.DOTALL)
 
 
 def _only_when_verbose(name: str) -> t.Callable[..., None]:
@@ -89,7 +92,7 @@ class CallbackModule(DefaultCallback):
         if facts.get("censored"):
             message = f"{result._task.get_name()}: failed; its output is hidden because it may hold secrets"
         if not facts.get("screen") and message != ALREADY_SHOWN:
-            self._display.display(str(message), color=C.COLOR_ERROR)
+            self._display.display(BEFORE_THE_SENTENCE.sub("", str(message)), color=C.COLOR_ERROR)
 
 
 for _name in QUIET:

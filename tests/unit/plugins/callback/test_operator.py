@@ -30,6 +30,10 @@ PLAYBOOK = """
         fail_msg: "item 2 is bad"
       loop: [1, 2]
       when: loops | bool
+    - name: A sentence of a lookup's
+      ansible.builtin.debug:
+        msg: "{{ lookup('rarus.lms.requests', 'c42', settings={}) }}"
+      when: lookups | default(false) | bool
     - name: A secret task
       ansible.builtin.fail:
         msg: canary-4711
@@ -58,6 +62,11 @@ def screen(tmp_path: Path, *options: str) -> str:
 
 def test_one_line_a_failed_item_and_nothing_else(tmp_path: Path) -> None:
     assert screen(tmp_path, "-e", "loops=true") == "item 2 is bad\n"
+
+
+def test_a_lookup_s_sentence_stands_alone(tmp_path: Path) -> None:
+    shown = screen(tmp_path, "-e", "loops=false", "-e", "lookups=true")
+    assert shown == 'client: "c42" is not a client id. Expected C and a number without leading zeros, such as C42.\n'
 
 
 def test_a_hidden_failure_is_named_without_its_text(tmp_path: Path) -> None:
