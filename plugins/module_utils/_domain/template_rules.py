@@ -12,7 +12,7 @@ from .client_id import ClientId
 from .names import APP_LABEL, CLIENT_LABEL
 from .templates import Place, Tree
 
-__all__ = ["Fault", "containers_of", "faults_of", "pod_template_of", "shown_place", "texts_of"]
+__all__ = ["Fault", "containers_of", "faults_of", "is_name", "pod_template_of", "shown_place", "texts_of"]
 
 Fault = tuple[Place, str]
 
@@ -87,6 +87,13 @@ def shown_place(place: Place) -> str:
     return text.removeprefix(".")
 
 
+def is_name(place: Place) -> bool:
+    """Return whether a text at this place names a Kubernetes object, a container or a volume."""
+    if not place or place[-1] not in NAME_KEYS or "annotations" in place or "labels" in place:
+        return False
+    return not (len(place) > 2 and isinstance(place[-2], int) and place[-3] in FREE_NAMES)
+
+
 def _wrong_kind(obj: Tree) -> list[Fault]:
     kind = obj["kind"]
     if kind == "Secret":
@@ -145,7 +152,7 @@ def texts_of(node: Tree, place: Place = ()) -> t.Iterator[tuple[Place, str]]:
 def _wrong_leaf(place: Place, value: str, client: ClientId, namespace: str) -> str:
     """Return how the sentence about a wrong text goes on; empty when it is right."""
     key = place[-1] if place else ""
-    if key in NAME_KEYS and client.id in value and _is_name(place):
+    if client.id in value and is_name(place):
         return ": a Kubernetes name has no capital letters. Write {{ client-name }} instead of {{ client-id }}."
     if key == "namespace" and "backendRefs" in place and value != namespace:
         return f", and the catalogue's namespace is {namespace}. Leave it out."
@@ -154,15 +161,6 @@ def _wrong_leaf(place: Place, value: str, client: ClientId, namespace: str) -> s
     if foreign and int(foreign[1]) != client.number and place != OWN_NAME:
         return f", which is client C{foreign[1]}'s. Write {{{{ client-id }}}} or {{{{ client-name }}}}."
     return ""
-
-
-def _is_name(place: Place) -> bool:
-    """Return whether a key such as `name` at this place names a Kubernetes object, a container or a volume."""
-    return (
-        not (len(place) > 2 and isinstance(place[-2], int) and place[-3] in FREE_NAMES)
-        and "annotations" not in place
-        and "labels" not in place
-    )
 
 
 def _wrong_references(obj: Tree) -> list[Fault]:

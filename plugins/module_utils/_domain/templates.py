@@ -25,7 +25,7 @@ import yaml
 from .._core.errors import InputError
 from .macros import MACROS, SECRET_MACROS, hyphened, meant, without_hyphens
 
-__all__ = ["Place", "Source", "Template", "TemplateError", "Tree", "find_sources"]
+__all__ = ["Place", "Source", "Template", "TemplateError", "Tree", "find_sources", "parse_json"]
 
 Tree = t.Any
 # The keys and indexes that lead to a place in a document.
@@ -188,9 +188,7 @@ class Template:
         """Return the rendered text's document, tokens left in."""
         if self.source.is_json and text.strip():
             try:
-                return json.loads(
-                    _QUOTED_OR_TOKEN.sub(lambda match: f'"{match[1]}"' if match[1] else match[0], text), object_pairs_hook=_once
-                )
+                return parse_json(text)
             except json.JSONDecodeError as error:
                 line = _source_line(self._marked(macros, []), error.lineno - 1) or error.lineno
                 raise TemplateError((line, f"is not JSON: {error.msg}.")) from None
@@ -306,6 +304,14 @@ def _refuse_repeated_keys(node: yaml.Node) -> None:
                 raise yaml.MarkedYAMLError(problem=f"the key {key.value} stands twice", problem_mark=key.start_mark)
             seen.add(key.value if isinstance(key.value, str) else id(key))
             _refuse_repeated_keys(value)
+
+
+def parse_json(text: str) -> Tree:
+    """Return what a JSON text with tokens says; one that stands without quotes is taken as if it had them.
+
+    Raises json.JSONDecodeError, and yaml.YAMLError for a key that stands twice.
+    """
+    return json.loads(_QUOTED_OR_TOKEN.sub(lambda match: f'"{match[1]}"' if match[1] else match[0], text), object_pairs_hook=_once)
 
 
 def _once(pairs: list[tuple[str, Tree]]) -> dict[str, Tree]:
