@@ -50,7 +50,11 @@ def run(params: t.Mapping[str, t.Any], context: Context) -> dict[str, t.Any]:
         )
     if not Path(params["path"]).parent.is_dir():
         raise InputError(f"path: the folder of {params['path']} does not exist. Make it first, readable by you alone.")
-    return keep(connect(params), params, check_mode=context.check_mode, now=dt.datetime.now(dt.UTC))
+    result = keep(connect(params), params, check_mode=context.check_mode, now=dt.datetime.now(dt.UTC))
+    if result["changed"] and not context.check_mode:
+        ends = result["expires"][:16].replace("T", " ")
+        context.report(f"  token    in {result['path']}, " + (f"until {ends} UTC" if ends else "without an end"))
+    return result
 
 
 def keep(api: Api, params: t.Mapping[str, t.Any], *, check_mode: bool, now: dt.datetime) -> dict[str, t.Any]:

@@ -96,6 +96,16 @@ def test_a_token_is_made_and_then_kept(path: Path, kind: str) -> None:
     assert list(path.parent.iterdir()) == [path]
 
 
+@pytest.mark.parametrize(("kind", "expected"), [("bound", "until 20"), ("secret", "without an end")])
+def test_an_operator_reads_where_the_token_is_and_until_when(path: Path, monkeypatch: pytest.MonkeyPatch, kind: str, expected: str) -> None:
+    monkeypatch.setattr(service_account_token, "connect", lambda _params: Cluster(known=[token(90), token(None)]))
+    lines: list[str] = []
+    service_account_token.run(options(path, kind=kind), Context(report=lines.append))
+    service_account_token.run(options(path, kind=kind), Context(check_mode=True, report=lines.append))
+    assert len(lines) == 1
+    assert lines[0].startswith(f"  token    in {path}, {expected}")
+
+
 def test_no_result_holds_the_token(path: Path) -> None:
     assert "signature" not in repr(kept(Cluster(), path))
 
