@@ -5,12 +5,6 @@
 
 from __future__ import annotations
 
-import typing as t
-
-from ansible.errors import AnsibleError
-from ansible.plugins.lookup import LookupBase
-from ansible_collections.rarus.lms.plugins.module_utils._domain.access import NAMESPACE_RULES, REGISTRY_RULES, role_rules
-
 DOCUMENTATION = r"""
 name: access
 short_description: The rules of the least Role that suffices to provision clients
@@ -39,6 +33,12 @@ _raw:
   type: list
   elements: dict
 """
+
+import typing as t
+
+from ansible.errors import AnsibleError
+from ansible.plugins.lookup import LookupBase
+from ansible_collections.rarus.lms.plugins.module_utils._domain.access import NAMESPACE_RULES, REGISTRY_RULES, role_rules
 
 RULES = {"namespace": NAMESPACE_RULES, "registry": REGISTRY_RULES}
 

@@ -5,14 +5,6 @@
 
 from __future__ import annotations
 
-import typing as t
-
-from ansible.errors import AnsibleError
-from ansible.plugins.lookup import LookupBase
-from ansible_collections.rarus.lms.plugins.module_utils._core.errors import LmsError
-from ansible_collections.rarus.lms.plugins.module_utils._domain.settings import connection_of
-from ansible_collections.rarus.lms.plugins.plugin_utils.variables import settings_given
-
 DOCUMENTATION = r"""
 name: connection
 short_description: The connection that a catalogue sets, for module_defaults
@@ -39,6 +31,14 @@ _raw:
   type: list
   elements: dict
 """
+
+import typing as t
+
+from ansible.errors import AnsibleError
+from ansible.plugins.lookup import LookupBase
+from ansible_collections.rarus.lms.plugins.module_utils._core.errors import LmsError
+from ansible_collections.rarus.lms.plugins.module_utils._domain.settings import connection_of
+from ansible_collections.rarus.lms.plugins.plugin_utils.variables import settings_given
 
 
 class LookupModule(LookupBase):

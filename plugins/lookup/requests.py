@@ -5,18 +5,6 @@
 
 from __future__ import annotations
 
-import typing as t
-from pathlib import Path
-
-from ansible.errors import AnsibleError
-from ansible.plugins.lookup import LookupBase
-from ansible_collections.rarus.lms.plugins.module_utils._core.errors import LmsError
-from ansible_collections.rarus.lms.plugins.module_utils._domain.client_id import ClientId
-from ansible_collections.rarus.lms.plugins.module_utils._domain.kinds import plain
-from ansible_collections.rarus.lms.plugins.module_utils._domain.requests import compiled, render_requests
-from ansible_collections.rarus.lms.plugins.module_utils._domain.templates import find_sources
-from ansible_collections.rarus.lms.plugins.plugin_utils.variables import folder_of
-
 DOCUMENTATION = r"""
 name: requests
 short_description: The requests of clients, rendered from the request templates
@@ -38,7 +26,7 @@ options:
     type: dict
     required: true
   fingerprints:
-    description: By client id, what the client's credentials are, as M(rarus.lms.credentials#module) returns it.
+    description: By client id, what the client's credentials are, as M(rarus.lms.credentials) returns it.
     type: dict
     default: {}
   stage:
@@ -59,6 +47,18 @@ _raw:
   type: list
   elements: dict
 """
+
+import typing as t
+from pathlib import Path
+
+from ansible.errors import AnsibleError
+from ansible.plugins.lookup import LookupBase
+from ansible_collections.rarus.lms.plugins.module_utils._core.errors import LmsError
+from ansible_collections.rarus.lms.plugins.module_utils._domain.client_id import ClientId
+from ansible_collections.rarus.lms.plugins.module_utils._domain.kinds import plain
+from ansible_collections.rarus.lms.plugins.module_utils._domain.requests import compiled, render_requests
+from ansible_collections.rarus.lms.plugins.module_utils._domain.templates import find_sources
+from ansible_collections.rarus.lms.plugins.plugin_utils.variables import folder_of
 
 COLLECTION_TEMPLATES = Path(__file__).parents[2] / "roles" / "requests" / "templates"
 

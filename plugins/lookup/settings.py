@@ -5,16 +5,6 @@
 
 from __future__ import annotations
 
-import typing as t
-
-from ansible.errors import AnsibleError
-from ansible.plugins.lookup import LookupBase
-from ansible_collections.rarus.lms.plugins.module_utils._core.errors import LmsError
-from ansible_collections.rarus.lms.plugins.module_utils._domain.client_id import ClientId
-from ansible_collections.rarus.lms.plugins.module_utils._domain.kinds import plain
-from ansible_collections.rarus.lms.plugins.module_utils._domain.settings import read_settings, settings_of
-from ansible_collections.rarus.lms.plugins.plugin_utils.variables import catalogue_of, settings_given
-
 DOCUMENTATION = r"""
 name: settings
 short_description: The settings of the catalogue, validated and complete
@@ -47,6 +37,16 @@ _raw:
   type: list
   elements: dict
 """
+
+import typing as t
+
+from ansible.errors import AnsibleError
+from ansible.plugins.lookup import LookupBase
+from ansible_collections.rarus.lms.plugins.module_utils._core.errors import LmsError
+from ansible_collections.rarus.lms.plugins.module_utils._domain.client_id import ClientId
+from ansible_collections.rarus.lms.plugins.module_utils._domain.kinds import plain
+from ansible_collections.rarus.lms.plugins.module_utils._domain.settings import read_settings, settings_of
+from ansible_collections.rarus.lms.plugins.plugin_utils.variables import catalogue_of, settings_given
 
 
 class LookupModule(LookupBase):

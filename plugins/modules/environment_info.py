@@ -6,9 +6,6 @@
 
 from __future__ import annotations
 
-from ansible_collections.rarus.lms.plugins.module_utils._core.module import run_module
-from ansible_collections.rarus.lms.plugins.module_utils._operations.environment_info import OPERATION
-
 DOCUMENTATION = r"""
 ---
 module: environment_info
@@ -212,6 +209,9 @@ screen:
   type: list
   elements: str
 """
+
+from ansible_collections.rarus.lms.plugins.module_utils._core.module import run_module
+from ansible_collections.rarus.lms.plugins.module_utils._operations.environment_info import OPERATION
 
 
 def main() -> None:

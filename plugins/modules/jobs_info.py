@@ -6,9 +6,6 @@
 
 from __future__ import annotations
 
-from ansible_collections.rarus.lms.plugins.module_utils._core.module import run_module
-from ansible_collections.rarus.lms.plugins.module_utils._operations.jobs_info import OPERATION
-
 DOCUMENTATION = r"""
 ---
 module: jobs_info
@@ -136,6 +133,9 @@ screen:
   type: list
   elements: str
 """
+
+from ansible_collections.rarus.lms.plugins.module_utils._core.module import run_module
+from ansible_collections.rarus.lms.plugins.module_utils._operations.jobs_info import OPERATION
 
 
 def main() -> None:
