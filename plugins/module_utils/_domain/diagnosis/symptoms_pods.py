@@ -27,6 +27,8 @@ IMAGE_REASONS = frozenset(
 )
 # A container that ended this often by itself is in a crash loop.
 CRASHES_THAT_SETTLE = 2
+# A probe that failed less often than this says only that the container has just begun.
+PROBE_FAILURES = 3
 NODES_SHOWN = 5
 # What a pod's own conditions and containers do not tell: reasons of events, and the subject that they speak of.
 EVENT_SUBJECTS = {
@@ -295,7 +297,7 @@ def _event_symptoms(pod: Obj, facts: Obj, seen: Seen) -> list[Symptom]:
     for event in events_of(pod, seen):
         reason = str(event.get("reason", ""))
         subject = EVENT_SUBJECTS.get(reason)
-        if subject is None or (subject == "probe" and _message(event).startswith("Liveness")):
+        if subject is None or (subject == "probe" and not _is_failing(event)):
             continue
         newest[reason] = Symptom(
             subject,
@@ -309,6 +311,11 @@ def _event_symptoms(pod: Obj, facts: Obj, seen: Seen) -> list[Symptom]:
         )
     started = any(dig(status, "state", "running") or status.get("restartCount") for status in container_states(pod))
     return [symptom for symptom in newest.values() if not started or symptom.subject in ("probe", "node")]
+
+
+def _is_failing(event: Obj) -> bool:
+    """Return whether a probe says more than that the container has just begun; liveness is told where it has one killed."""
+    return int(event.get("count") or PROBE_FAILURES) >= PROBE_FAILURES and not _message(event).startswith("Liveness")
 
 
 def _container_of(event: Obj) -> str:

@@ -117,6 +117,13 @@ def test_a_crash_hides_the_probe_that_fails_because_of_it() -> None:
     assert [one.cause for one in judge(seen_of_case({**CRASH, "events": events})).findings] == ["crash"]
 
 
+def test_a_probe_that_failed_once_says_only_that_the_container_has_begun() -> None:
+    event = {"reason": "Unhealthy", "message": "Readiness probe failed: x", "involvedObject": {"uid": "p-1"}, "count": 2}
+    running = {"container": {"state": {"running": {"startedAt": "x"}}}}
+    assert judge(seen_of_case({**running, "events": [event]})).progress == ("pod 6d9f-x2k1p: started, waiting for readiness",)
+    assert [one.cause for one in judge(seen_of_case({**running, "events": [{**event, "count": 3}]})).findings] == ["readiness"]
+
+
 def test_three_pods_with_one_cause_are_one_finding() -> None:
     seen = seen_of_case(CRASH)
     others = [
