@@ -123,7 +123,7 @@ SETTINGS: tuple[Setting, ...] = (
     Setting("sms4b_secret", "secret key", {"name": "sms4b", "key": "token"}, "Secret with the token of the SMS API."),
     # Databases
     _catalogue("database_prefix", "prefix", "",
-            "What the names of databases and their users begin with; tells catalogues on one server apart."),
+               "What the names of databases and their users begin with; tells catalogues on one server apart."),
     _catalogue("take_over", "client ids", [],
                "Clients whose databases may be taken over though they bear no mark, or another catalogue's.", macro=False),
     Setting("postgres_host", "host", REQUIRED, "Host of the PostgreSQL server."),
