@@ -6,10 +6,8 @@
 from __future__ import annotations
 
 import base64
-import itertools
 import json
 import os
-import random
 import re
 import signal
 import subprocess
@@ -18,18 +16,11 @@ import time
 from pathlib import Path
 
 import pytest
+from support.ids import fresh
 from support.lab import PLAYBOOKS, ROOT, Lab, Prepared
 
 WRITES = {"create", "update", "patch", "delete", "deletecollection"}
 POLL_SECONDS = 0.05
-
-NUMBERS = itertools.count(random.SystemRandom().randrange(1_000, 900_000_000))
-
-
-def fresh() -> str:
-    """Return an id that no run on this lab has used, so that the tests also pass on a lab that is kept."""
-    return f"C{next(NUMBERS)}"
-
 
 ID = fresh()
 NAME = ID.lower()
@@ -177,7 +168,7 @@ def test_status_shows_the_state_and_writes_nothing(first: str, dev: Prepared) ->
     audit = Audit(dev)
     done = dev.playbook("status_client", "-e", f"client={ID}")
     assert audit.writes() == []
-    assert f"{ID} is ready" in done.stdout
+    assert f"{ID} in lms-dev is ready" in done.stdout
 
 
 def test_a_changed_setting_writes_only_what_it_changes(first: str, dev: Prepared) -> None:
@@ -275,10 +266,10 @@ def test_publishing_moves_from_ingress_to_httproute_and_to_none(dev: Prepared, l
     gateway = json.dumps({"lms_publish": "httproute", "lms_gateway": lab.facts["ingress"]["gateway"]})
     dev.provision(client, "-e", gateway)
     mine = f"rarus.lms/client={client}"
-    assert not lab.get("ingress", "", "lms-dev", selector=mine)["items"]
+    assert not lab.get("ingress", "", "lms-dev", selector=mine).get("items")
     assert json.loads(lab.curl(f"https://backend.lms-dev.example/{client}/").stdout)["client"] == client
     dev.provision(client, "-e", "lms_publish=none")
-    assert not lab.get("httproute", "", "lms-dev", selector=mine)["items"]
+    assert not lab.get("httproute", "", "lms-dev", selector=mine).get("items")
 
 
 @pytest.mark.parametrize("writes", [1, 2, 3, 4, 6, 8])
@@ -294,10 +285,10 @@ def test_killed_after_some_writes_and_run_again_it_ends_in_the_same_state(dev: P
         time.sleep(POLL_SECONDS)
     os.killpg(run.pid, signal.SIGKILL)
     run.wait()
-    before = lab.get("secret", "", "lms-dev", selector=f"rarus.lms/client={client}")["items"]
+    before = lab.get("secret", "", "lms-dev", selector=f"rarus.lms/client={client}").get("items", [])
     assert f"{client} is ready" in dev.provision(client).stdout
     after = {
-        item["metadata"]["name"]: item["data"] for item in lab.get("secret", "", "lms-dev", selector=f"rarus.lms/client={client}")["items"]
+        item["metadata"]["name"]: item["data"] for item in lab.get("secret", "", "lms-dev", selector=f"rarus.lms/client={client}").get("items", [])
     }
     assert all(after[item["metadata"]["name"]] == item["data"] for item in before)
     audit = Audit(dev)
