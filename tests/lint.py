@@ -8,15 +8,9 @@ import sys
 import time
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parent.parent
+from support.tree import ROOT, tracked
+
 COLLECTIONS = ROOT / "playbooks" / "collections"
-
-
-def tracked(*patterns: str) -> list[str]:
-    """Return the files under git's eye that match, those not added yet included."""
-    command = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard", "--", *patterns]
-    names = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout.split("\0")
-    return sorted({name for name in names if name and (ROOT / name).is_file()})
 
 
 def shell_scripts() -> list[str]:

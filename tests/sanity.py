@@ -15,7 +15,7 @@ import tempfile
 from pathlib import Path
 
 from in_venv import CACHE
-from lint import ROOT, tracked
+from support.tree import ROOT, tracked
 
 HOME = CACHE / "ansible-test"
 GET_PIP = """\

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import ast
 import re
-import subprocess
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
+from ansible_collections.rarus.lms.plugins.module_utils._core.deps import CRYPTOGRAPHY, KUBERNETES
+from support.tree import ROOT, tracked
 
-ROOT = Path(__file__).resolve().parents[2]
 MODULES = sorted((ROOT / "plugins" / "modules").glob("*.py"))
 KINDS = ("modules", "action", "lookup", "filter", "inventory", "callback")
 ENTRY_POINTS = sorted(path for kind in KINDS for path in (ROOT / "plugins" / kind).glob("*.py"))
@@ -22,9 +22,8 @@ DOCUMENTATION = {"DOCUMENTATION", "EXAMPLES", "RETURN"}
 MAIN_LINES, MODULE_LINES, FUNCTION_LINES, PLAYBOOK_LINES = 25, 120, 70, 40
 
 
-def tracked(*patterns: str) -> list[Path]:
-    names = subprocess.run(["git", "ls-files", "-z", "--", *patterns], cwd=ROOT, capture_output=True, text=True, check=True).stdout
-    return [ROOT / name for name in names.split("\0") if name and (ROOT / name).is_file() and not (ROOT / name).is_symlink()]
+def paths(*patterns: str) -> list[Path]:
+    return [ROOT / name for name in tracked(*patterns)]
 
 
 def name_of(path: Path) -> str:
@@ -72,7 +71,7 @@ def test_an_entry_point_has_a_test_file_of_its_name(path: Path) -> None:
 
 
 def test_no_function_is_longer_than_a_screen() -> None:
-    found = [function for path in tracked("*.py") for function in functions(path)]
+    found = [function for path in paths("*.py") for function in functions(path)]
     assert [f"{name} has {lines} lines" for name, lines in found if lines > FUNCTION_LINES] == []
 
 
@@ -114,7 +113,7 @@ def test_a_playbook_fits_a_screen() -> None:
 
 def test_every_relative_link_of_the_documentation_leads_somewhere() -> None:
     link = re.compile(r"\]\((?!\w+:|#)([^)#\s]+)")
-    pages = tracked("*.md")
+    pages = paths("*.md")
     assert pages
     targets = [(page, target) for page in pages for target in link.findall(page.read_text())]
     assert [f"{name_of(page)}: {target}" for page, target in targets if not (page.parent / target).exists()] == []
@@ -124,7 +123,7 @@ def test_requirements_are_the_same_wherever_they_are_stated() -> None:
     def lines(path: str) -> list[str]:
         return sorted(line for line in (ROOT / path).read_text().splitlines() if line and not line.startswith("#"))
 
-    assert lines("meta/ee-requirements.txt") == lines("requirements/run.in")
+    assert lines("meta/ee-requirements.txt") == lines("requirements/run.in") == sorted([KUBERNETES.requirement, CRYPTOGRAPHY.requirement])
     needed = yaml.safe_load((ROOT / "galaxy.yml").read_text())["dependencies"]
     environment = yaml.safe_load((ROOT / "meta" / "ee-collections.yml").read_text())["collections"]
     assert {collection["name"]: collection["version"] for collection in environment} == needed
@@ -133,4 +132,4 @@ def test_requirements_are_the_same_wherever_they_are_stated() -> None:
 def test_no_file_names_a_registry_of_packages() -> None:
     """Where packages come from is a matter of the machine, never of this project."""
     places = re.compile(r"--(extra-)?index-url|--find-links|--trusted-host")
-    assert [name_of(path) for path in tracked("requirements", "Makefile") if places.search(path.read_text())] == []
+    assert [name_of(path) for path in paths("requirements", "Makefile") if places.search(path.read_text())] == []
