@@ -53,8 +53,6 @@ def lay_out(tree: Path) -> Path:
     collections = tree / "ansible_collections"
     ours = collections / "rarus" / "lms"
     for name in tracked():
-        if Path(name).parts[:3] == ("playbooks", "collections", "ansible_collections"):
-            continue
         target = ours / name
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.copy2(ROOT / name, target)

@@ -5,12 +5,11 @@ from __future__ import annotations
 import shutil
 import subprocess
 import tarfile
-from pathlib import Path
 
 import pytest
 from support.tree import ROOT, tracked
 
-MUST = ("LICENSE", "README.md", "meta/runtime.yml", "playbooks/provision_client.yml", "plugins/modules/client.py", "roles/client/tasks/main.yml")
+MUST = ("LICENSE", "meta/runtime.yml", "playbooks/provision_client.yml", "plugins/modules/client.py", "roles/client/tasks/main.yml")
 MUST_NOT = ("ansible.cfg", "playbooks/collections", "playbooks/ansible.cfg", "tests/lab", "tests/bench", ".ci", ".ruff_cache")
 
 
