@@ -272,6 +272,36 @@ def test_publishing_moves_from_ingress_to_httproute_and_to_none(dev: Prepared, l
     assert not lab.get("httproute", "", "lms-dev", selector=mine).get("items")
 
 
+def test_a_dry_run_of_a_new_client_writes_nothing_and_says_what_it_would_do(dev: Prepared) -> None:
+    client = fresh()
+    audit = Audit(dev)
+    shown = dev.provision(client, "--check").stdout
+    assert audit.writes() == []
+    assert f"{client} would be registered" in shown
+    assert "would create: seed" in shown
+
+
+def test_no_secret_is_shown_at_any_verbosity_or_kept_where_others_read(dev: Prepared, lab: Lab) -> None:
+    client = fresh()
+    runs = [
+        dev.provision(client, *words) for words in (["-vvvv", "--diff"], ["-vvvv", "--diff", "-e", "lms_replicas=2"], ["--check", "-vvv"])
+    ]
+    values = {dev.env["K8S_AUTH_API_KEY"]}
+    for item in lab.get("secret", "", "lms-dev")["items"]:
+        if item["type"] == "Opaque":
+            values |= {base64.b64decode(value).decode(errors="replace") for key, value in item["data"].items() if not key.endswith("user")}
+    values = {value for value in values if len(value) >= 12}
+    needles = {value[:12] for value in values} | {base64.b64encode(value.encode()).decode()[:16] for value in values}
+    objects = lab.kubectl(
+        "get", "configmaps,jobs,deployments,pods,services,ingresses,events", "-n", "lms-dev", "-o", "json", "--show-managed-fields"
+    )
+    places = {f"run {number}": run.stdout + run.stderr for number, run in enumerate(runs)}
+    places |= {"objects": objects, "audit log": Path(lab.facts["api"]["audit_log"]).read_text()}
+    places |= {f"log of {name}": Path(lab.facts[name]["log"]).read_text() for name in ("clickhouse",)}
+    places["log of postgres"] = Path(lab.facts["postgres"]["15"]["log"]).read_text()
+    assert [place for place, text in places.items() if any(needle in text for needle in needles - {"-----BEGIN R"})] == []
+
+
 @pytest.mark.parametrize("writes", [1, 2, 3, 4, 6, 8])
 def test_killed_after_some_writes_and_run_again_it_ends_in_the_same_state(dev: Prepared, lab: Lab, writes: int) -> None:
     client = fresh()
@@ -288,7 +318,8 @@ def test_killed_after_some_writes_and_run_again_it_ends_in_the_same_state(dev: P
     before = lab.get("secret", "", "lms-dev", selector=f"rarus.lms/client={client}").get("items", [])
     assert f"{client} is ready" in dev.provision(client).stdout
     after = {
-        item["metadata"]["name"]: item["data"] for item in lab.get("secret", "", "lms-dev", selector=f"rarus.lms/client={client}").get("items", [])
+        item["metadata"]["name"]: item["data"]
+        for item in lab.get("secret", "", "lms-dev", selector=f"rarus.lms/client={client}").get("items", [])
     }
     assert all(after[item["metadata"]["name"]] == item["data"] for item in before)
     audit = Audit(dev)

@@ -68,9 +68,9 @@ def run(params: t.Mapping[str, t.Any], context: Context) -> dict[str, t.Any]:
         written += [client.id] if differs else []
     if params["objects"]:
         count = len(params["objects"])
-        context.report(
-            stage("environment", f"{count} object{'s' if count > 1 else ''} applied", time.time() - (params["since"] or started))
-        )
+        done = "would be applied" if context.check_mode else "applied"
+        text = f"{count} object{'s' if count > 1 else ''} {done}"
+        context.report(stage("environment", text, time.time() - (params["since"] or started)))
     return {"changed": bool(written), "written": written}
 
 

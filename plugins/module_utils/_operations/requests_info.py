@@ -45,6 +45,9 @@ def run(params: t.Mapping[str, t.Any], context: Context) -> Object:
     """Return what differs, why, and what is to become of each Job; raise ConflictError where an object is not ours to write."""
     since = time.time()
     result = {**survey(connect(params), params), "since": since}
+    if context.check_mode and result["jobs"]["create"]:
+        jobs = ", ".join(job["metadata"]["name"] for job in result["jobs"]["create"])
+        context.report(f"  {'databases':<12} would run: {jobs}")
     for edit in result["taken_back"]:
         fields, managers = ", ".join(edit["fields"]) or "a field that was taken out", ", ".join(edit["managers"]) or "somebody"
         context.report(f"  edited   {edit['object']} by {managers}, to be taken back: {fields}")
