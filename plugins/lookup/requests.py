@@ -58,7 +58,7 @@ from ansible_collections.rarus.lms.plugins.module_utils._domain.client_id import
 from ansible_collections.rarus.lms.plugins.module_utils._domain.kinds import plain
 from ansible_collections.rarus.lms.plugins.module_utils._domain.requests import compiled, render_requests
 from ansible_collections.rarus.lms.plugins.module_utils._domain.templates import find_sources
-from ansible_collections.rarus.lms.plugins.plugin_utils.variables import folder_of
+from ansible_collections.rarus.lms.plugins.plugin_utils.variables import templates_folders
 
 COLLECTION_TEMPLATES = Path(__file__).parents[2] / "roles" / "requests" / "templates"
 
@@ -72,9 +72,9 @@ class LookupModule(LookupBase):
         # Ansible's own containers look for templates at each access: 50 ms a request instead of a fraction of one.
         settings, fingerprints = plain(self.get_option("settings")), plain(self.get_option("fingerprints"))
         given = [client for term in terms for client in (term if isinstance(term, list) else [term])]
-        own = [folder_of(variables or {}) / settings["templates_dir"]] if settings.get("templates_dir") else []
         try:
             clients = [ClientId.parse(plain(client)) for client in given]
+            own = templates_folders(variables or {}, settings.get("templates_dir", ""))
             templates = compiled(find_sources(COLLECTION_TEMPLATES, *own))
             return [render_requests(templates, clients, settings, fingerprints=fingerprints, stage=self.get_option("stage") or "")]
         except LmsError as error:

@@ -38,7 +38,7 @@ EXAMPLES = r"""
 - name: Convert the requests that were used until now
   rarus.lms.request_templates:
     source: old
-    destination: inventories/lms-dev/templates
+    destination: templates/lms-dev
 """
 
 RETURN = r"""

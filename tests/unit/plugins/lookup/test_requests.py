@@ -19,12 +19,12 @@ ADDED = "apiVersion: policy/v1\nkind: PodDisruptionBudget\nmetadata:\n  name: lm
 @pytest.fixture(scope="module")
 def found(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     folder = tmp_path_factory.mktemp("requests")
-    inventory = write_catalogue(folder / "shop", "shop", templates_dir="own")
-    (inventory / "own").mkdir()
-    (inventory / "own" / "service.json").write_text(OWN_SERVICE)
-    (inventory / "own" / "budget.yml.j2").write_text(ADDED)
-    (inventory / "wrong").mkdir()
-    (inventory / "wrong" / "service.yml").write_text("apiVersion: v1\nkind: Service\nmetadata:\n  name: {{ client-nmae }}\n")
+    inventory = write_catalogue(folder / "shop", "shop", templates_dir="../own")
+    (folder / "own").mkdir()
+    (folder / "own" / "service.json").write_text(OWN_SERVICE)
+    (folder / "own" / "budget.yml.j2").write_text(ADDED)
+    (folder / "wrong").mkdir()
+    (folder / "wrong" / "service.yml").write_text("apiVersion: v1\nkind: Service\nmetadata:\n  name: {{ client-nmae }}\n")
     expressions: dict[str, Expression] = {
         "one": ASK.format("['C42']", ""),
         "two": ASK.format("'C7', 'C42'", ""),
@@ -33,8 +33,9 @@ def found(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
         "environment": ASK.format("'C42'", ", stage='environment', fingerprints={'C42': 'f'}"),
         "bad": ASK.format("['c42']", ""),
         "nobody": ASK.format("''", ""),
-        "wrong": (ASK.format("'C42'", ""), {"lms_templates_dir": "wrong"}),
-        "gone": (ASK.format("'C42'", ""), {"lms_templates_dir": "gone"}),
+        "wrong": (ASK.format("'C42'", ""), {"lms_templates_dir": "../wrong"}),
+        "gone": (ASK.format("'C42'", ""), {"lms_templates_dir": ".gone"}),
+        "inside": (ASK.format("'C42'", ""), {"lms_templates_dir": "templates"}),
         "no_stage": ASK.format("'C42'", ", stage='all'"),
     }
     return evaluate(folder, inventory, expressions)
@@ -53,7 +54,7 @@ def test_the_answer_is_always_a_list(found: dict[str, Any]) -> None:
 def test_a_catalogues_file_takes_the_place_of_one_and_another_joins(found: dict[str, Any]) -> None:
     objects = named(found, "one")
     assert objects["lms-service-c42"]["object"]["spec"] == {"type": "NodePort"}
-    assert objects["lms-service-c42"]["file"].endswith("shop/own/service.json")
+    assert objects["lms-service-c42"]["file"].endswith("own/service.json")
     assert objects["lms-c42"]["object"]["kind"] == "PodDisruptionBudget"
     assert objects["lms-config-c42"]["file"].endswith("roles/requests/templates/config.yml.j2")
 
@@ -80,4 +81,9 @@ def test_faults_of_templates_come_with_file_and_line(found: dict[str, Any]) -> N
 
 
 def test_a_folder_that_is_not_there_is_named(found: dict[str, Any]) -> None:
-    assert "shop/gone: the folder of request templates cannot be read (No such file or directory)." in found["gone"]
+    assert "shop/.gone: the folder of request templates cannot be read (No such file or directory)." in found["gone"]
+
+
+def test_a_folder_that_ansible_reads_as_an_inventory_is_refused(found: dict[str, Any]) -> None:
+    assert "lms_templates_dir: templates lies in " in found["inside"]
+    assert "Expected a folder beside it, such as ../../templates/<catalogue>." in found["inside"]
