@@ -38,7 +38,7 @@ EXAMPLES = r"""
 - name: Convert the requests that were used until now
   rarus.lms.request_templates:
     source: old
-    destination: templates/lms-dev
+    destination: inventories/lms-dev/group_vars/templates
 """
 
 RETURN = r"""

@@ -56,6 +56,6 @@ def templates_folders(variables: t.Mapping[str, t.Any], name: str) -> list[Path]
             if not inside or not (inside[0].startswith(".") or inside[0] in PASSED_OVER):
                 raise InputError(
                     f"{PREFIX}templates_dir: {name} lies in {source}, all of whose files Ansible reads as inventories. "
-                    "Expected a folder beside it, such as ../../templates/<catalogue>."
+                    "Expected one that it passes over, such as group_vars/templates, or one elsewhere."
                 )
     return [folder]

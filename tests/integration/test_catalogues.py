@@ -71,13 +71,14 @@ def test_a_third_catalogue_is_one_folder_and_may_have_templates_of_its_own(lab: 
     catalogue = copied(tmp_path, "lms-north")
     file = settings(catalogue)
     file.write_text(
-        f"{file.read_text()}\nlms_templates_dir: requests\nlms_database_prefix: north_\nlms_publish: none\n".replace(
+        f"{file.read_text()}\nlms_templates_dir: group_vars/requests\nlms_database_prefix: north_\nlms_publish: none\n".replace(
             "lms_publish: ingress\n", "", 1
         )
     )
-    (catalogue / "requests").mkdir()
-    (catalogue / "requests" / "service.json").write_text(SERVICE)
-    (catalogue / "requests" / "policy.yml").write_text(POLICY)
+    templates = catalogue / "group_vars" / "requests"  # Ansible reads a catalogue's other folders as inventories
+    templates.mkdir()
+    (templates / "service.json").write_text(SERVICE)
+    (templates / "policy.yml").write_text(POLICY)
     north = lab.prepare(catalogue, namespace="lms-north", extra={"namespace_extra_rules": MAY_APPLY_POLICIES})
     client = fresh()
     assert f"{client} is ready" in north.provision(client).stdout

@@ -391,7 +391,7 @@ KINDS: dict[str, Kind] = {
         "the path of a file in a folder", "a path of two steps or more from the root, such as /etc/lms/rsa_key", _PATH + "{2,}", most=1000
     ),
     "folder": text(
-        "a folder", "a path, from the catalogue's folder or absolute, such as ../../templates/lms-dev", r"[^\0\r\n]+", most=1000
+        "a folder", "a path, from the catalogue's folder or absolute, such as group_vars/templates", r"[^\0\r\n]+", most=1000
     ),
     "file": text("a file", "a path on the machine that runs the playbook, such as /etc/ssl/rancher-ca.pem", r"[^\0\r\n]+", most=1000),
     "mode": Kind("a file mode", 'four octal digits in quotes, readable by the owner and not by others, such as "0440"', _mode),

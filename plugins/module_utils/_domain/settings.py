@@ -82,7 +82,7 @@ SETTINGS: tuple[Setting, ...] = (
     _catalogue("namespace_id", "namespace", REQUIRED, "Namespace that the environments live in."),
     _catalogue("registry_namespace", "namespace", "", "Namespace of the clients' records; by default the environments' own."),
     _catalogue("templates_dir", "folder", "",
-               "Folder with request templates of your own, from the catalogue's, but not in it; empty for none.", macro=False),
+               "Folder with request templates of your own, looked for from the catalogue's; empty for none.", macro=False),
     _catalogue("client_settings", "settings of clients", {},
                "Settings of single clients, by client id, as {C42: {replicas: 2}}.", macro=False),
     # The service

@@ -19,10 +19,10 @@ ADDED = "apiVersion: policy/v1\nkind: PodDisruptionBudget\nmetadata:\n  name: lm
 @pytest.fixture(scope="module")
 def found(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     folder = tmp_path_factory.mktemp("requests")
-    inventory = write_catalogue(folder / "shop", "shop", templates_dir="../own")
-    (folder / "own").mkdir()
-    (folder / "own" / "service.json").write_text(OWN_SERVICE)
-    (folder / "own" / "budget.yml.j2").write_text(ADDED)
+    inventory = write_catalogue(folder / "shop", "shop", templates_dir="group_vars/own")
+    (inventory / "group_vars" / "own").mkdir(parents=True)
+    (inventory / "group_vars" / "own" / "service.json").write_text(OWN_SERVICE)
+    (inventory / "group_vars" / "own" / "budget.yml.j2").write_text(ADDED)
     (folder / "wrong").mkdir()
     (folder / "wrong" / "service.yml").write_text("apiVersion: v1\nkind: Service\nmetadata:\n  name: {{ client-nmae }}\n")
     expressions: dict[str, Expression] = {
@@ -86,4 +86,4 @@ def test_a_folder_that_is_not_there_is_named(found: dict[str, Any]) -> None:
 
 def test_a_folder_that_ansible_reads_as_an_inventory_is_refused(found: dict[str, Any]) -> None:
     assert "lms_templates_dir: templates lies in " in found["inside"]
-    assert "Expected a folder beside it, such as ../../templates/<catalogue>." in found["inside"]
+    assert "Expected one that it passes over, such as group_vars/templates, or one elsewhere." in found["inside"]
