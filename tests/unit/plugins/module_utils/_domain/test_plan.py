@@ -29,7 +29,12 @@ def wanted(
 
 
 def live(
-    request: Request, *managers: Object, labels: Object | None = None, text_hash: str = "h1", fields: Object | None = None, **metadata: t.Any
+    request: Request,
+    *managers: Object,
+    labels: Object | None = None,
+    text_hash: str = "h1",
+    fields: Object | None = None,
+    **metadata: t.Any,
 ) -> Object:
     ours = {"manager": "rarus.lms", "operation": "Apply", "fieldsV1": FIELDS if fields is None else fields}
     found = {**request.object["metadata"], "uid": "u", "labels": OURS if labels is None else labels, **metadata}
