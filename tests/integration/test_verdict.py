@@ -15,11 +15,24 @@ from pathlib import Path
 import pytest
 from ansible_collections.rarus.lms.plugins.module_utils._domain.access import NAMESPACE_RULES, role_rules
 from support.lab import PLAYBOOKS, Lab
-from support.verdict_faults import CANARY, FAULTS, JOB_FAULTS, Fault, JobFault, docker_login, environment, job
+from support.verdict_faults import (
+    CANARY,
+    FAULTS,
+    JOB_FAULTS,
+    PATH_FAULTS,
+    SUPPORT,
+    Fault,
+    JobFault,
+    docker_login,
+    environment,
+    job,
+    unreachable,
+)
 
 NAMESPACE = "verdict"
 JUDGE = Path(__file__).parent / "verdict" / "judge.yml"
 WAIT_SECONDS = 40
+SHORT_WAIT_SECONDS = 12
 # What will not heal is told this long before the wait would be over; a second crash takes the kubelet some ten seconds.
 EARLY_SECONDS = 25
 Obj = dict[str, t.Any]
@@ -60,7 +73,7 @@ def namespace(lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Na
     level = {"pod-security.kubernetes.io/enforce": "restricted"}
     prepared = Namespace(lab, tmp_path_factory.mktemp("verdict"), "")
     prepared.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE, "labels": level}})
-    registry = lab.facts["registry"]
+    registry, superuser = lab.facts["registry"], lab.facts["postgres"]["15"]["superuser"]
     prepared.apply(
         {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "deployer", "namespace": NAMESPACE}},
         _named("rbac.authorization.k8s.io/v1", "Role", "deployer", rules=role_rules(NAMESPACE_RULES)),
@@ -75,6 +88,8 @@ def namespace(lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Na
         _named("v1", "LimitRange", "verdict", spec={"limits": [{"type": "Container", "max": {"cpu": "1000"}}]}),
         docker_login("repository-token", registry["user"], lab.secret(registry["password_file"])),
         docker_login("wrong-token", registry["user"], "a wrong password"),
+        _named("v1", "Secret", "postgres-superuser", stringData={"password": lab.secret(superuser["password_file"])}),
+        *SUPPORT,
     )
     token = lab.kubectl("--namespace", NAMESPACE, "create", "token", "deployer", "--duration", "2h").strip()
     yield Namespace(lab, prepared.folder, token)
@@ -94,40 +109,62 @@ def _named(api_version: str, kind: str, name: str, **more: t.Any) -> Obj:
 
 @pytest.fixture(scope="module")
 def environments(namespace: Namespace) -> dict[str, Obj]:
-    """Break everything at once, wait once for all, and return what was told of each client."""
-    namespace.apply(*(obj for fault in FAULTS for obj in environment(fault)))
-    code, _screen, told = namespace.judge(
-        "environment_info", clients=[fault.client for fault in FAULTS], wait=True, wait_timeout=WAIT_SECONDS, must_be_ready=False
-    )
-    assert code == 0
-    return {one["client"]: one for one in told["environments"]}
+    """Break everything at once, wait once for each way of publishing, and return what was told of each client."""
+    namespace.apply(*(obj for fault in FAULTS for obj in environment(fault)), *(obj for fault in PATH_FAULTS for obj in unreachable(fault)))
+    namespace.apply(*(job(fault) for fault in JOB_FAULTS[1:]))
+    groups = {
+        "none": [fault.client for fault in FAULTS],
+        "ingress": [fault.client for fault in PATH_FAULTS if fault.object != "HTTPRoute"],
+        "httproute": [fault.client for fault in PATH_FAULTS if fault.object == "HTTPRoute"],
+    }
+    told = {}
+    for publish, clients in groups.items():
+        wait = {"wait": True, "wait_timeout": WAIT_SECONDS if publish == "none" else SHORT_WAIT_SECONDS}
+        code, _screen, result = namespace.judge("environment_info", clients=clients, publish=publish, must_be_ready=False, **wait)
+        assert code == 0
+        told.update({one["client"]: one for one in result["environments"]})
+    return told
 
 
-@pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: f"{fault.number}-{fault.cause}")
-def test_cause_of_a_broken_environment(fault: Fault, environments: dict[str, Obj]) -> None:
-    told = environments[fault.client]
+def assert_told(fault: Fault, told: Obj) -> None:
+    """What was told of a client is its fault."""
     assert told["phase"] == "failed", told
     finding = told["findings"][0]
     assert finding["cause"] == fault.cause, finding
     assert fault.told in finding["message"]
-    assert finding["object"].startswith(f"{fault.object} verdict/lms-deployment-{fault.client.lower()}")
+    assert finding["object"].startswith(f"{fault.object} verdict/")
+    assert fault.client.lower() in finding["object"]
     assert fault.log in "\n".join(finding["log"])
     assert finding["next"]
-    assert (told["seconds"] < EARLY_SECONDS) == fault.early, told["seconds"]
+
+
+@pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: f"{fault.number}-{fault.cause}")
+def test_cause_of_a_broken_environment(fault: Fault, environments: dict[str, Obj]) -> None:
+    assert_told(fault, environments[fault.client])
+    assert (environments[fault.client]["seconds"] < EARLY_SECONDS) == fault.early
+
+
+@pytest.mark.parametrize("fault", PATH_FAULTS, ids=lambda fault: f"{fault.number}-{fault.cause}")
+def test_cause_of_an_unreachable_environment(fault: Fault, environments: dict[str, Obj]) -> None:
+    assert_told(fault, environments[fault.client])
+    assert (environments[fault.client]["seconds"] < SHORT_WAIT_SECONDS / 2) == fault.early
 
 
 @pytest.mark.parametrize("fault", JOB_FAULTS, ids=lambda fault: f"{fault.number}-{fault.cause}")
-def test_cause_of_a_failed_job(fault: JobFault, namespace: Namespace) -> None:
+def test_cause_of_a_failed_job(fault: JobFault, environments: dict[str, Obj], namespace: Namespace) -> None:
     wanted = job(fault)
     namespace.apply(wanted)
-    code, screen, told = namespace.judge("jobs_info", jobs={fault.client: [wanted["metadata"]["name"]]}, wait_timeout=60)
+    code, screen, told = namespace.judge("jobs_info", jobs={fault.client: [wanted["metadata"]["name"]]}, wait_timeout=90)
     assert code == 2
     finding = told["jobs"][0]["findings"][0]
-    assert (finding["cause"], finding["container"]) == (fault.cause, "postgres-client"), finding
+    assert finding["cause"] == fault.cause, finding
     assert fault.told in finding["message"]
     assert f"{fault.client} in verdict FAILED after" in screen
     assert "  next     " in screen
     assert max(map(len, told["screen"])) <= 100
+    assert told["jobs"][0]["state"] == ("running" if fault is JOB_FAULTS[0] else "failed"), (
+        "what its log makes certain needs no further try"
+    )
 
 
 def test_a_failed_wait_ends_with_the_screen_and_exit_code_2(namespace: Namespace, environments: dict[str, Obj]) -> None:

@@ -164,7 +164,6 @@ CONFIG_CAUSES = (
         "the program of image {image} cannot run on this processor, or is no program (exec format error)",
         f"build the image for the processor of node {{node}}, {AGAIN}",
         r"exec format error",
-        reasons=_START,
     ),
     Cause(
         "program_missing",

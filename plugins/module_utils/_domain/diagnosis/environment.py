@@ -30,9 +30,9 @@ def judge(seen: Seen) -> Verdict:
         return Verdict(Phase.SUSPENDED, progress=("scaled to zero",))
     findings = tuple(_without_consequences(recognise(_symptoms(seen), seen)))
     broken_path = any(one.severity is Severity.FATAL and one.object.startswith(("Ingress", "HTTPRoute", "Service")) for one in findings)
-    serving = has_ready_endpoint(seen) and not broken_path
+    serving = has_ready_endpoint(seen) and _path_accepted(seen) and not broken_path
     rolled_out = _rolled_out(seen)
-    if rolled_out and serving and _path_accepted(seen):
+    if rolled_out and serving:
         phase = Phase.READY
     elif any(one.severity is Severity.FATAL for one in findings):
         phase = Phase.DEGRADED if serving else Phase.FAILED

@@ -61,8 +61,9 @@ def _finding(symptom: Symptom, seen: Seen, *, setup: bool) -> Finding | None:
         "client": seen.client.id,
         "reason": symptom.reason,
     }
-    text = _URL.sub("", symptom.message.replace(facts["image"], "") if facts.get("image") else symptom.message)
     log = _log_of(symptom, seen)
+    text = "\n".join([symptom.message, *log]) if symptom.subject == "crash" else symptom.message
+    text = _URL.sub("", text.replace(facts["image"], "") if facts.get("image") else text)
     told = _by_log(log, facts, setup=setup) if symptom.subject == "crash" else None
     match = told or _by_table(SYMPTOM_CAUSES, symptom.subject, symptom.reason, text, facts)
     if match is None:

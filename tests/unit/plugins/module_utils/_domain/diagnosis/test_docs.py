@@ -13,7 +13,7 @@ from pathlib import Path
 
 from ansible_collections.rarus.lms.plugins.module_utils._domain.diagnosis.model import Cause, Severity
 from ansible_collections.rarus.lms.plugins.module_utils._domain.diagnosis.recognise import CAUSES
-from support.verdict_faults import FAULTS, JOB_FAULTS
+from support.verdict_faults import FAULTS, JOB_FAULTS, PATH_FAULTS
 
 DOCS = Path(__file__).parents[6] / "docs" / "verdict.md"
 BEGIN, END = "<!-- causes: begin -->\n", "<!-- causes: end -->\n"
@@ -28,7 +28,7 @@ def row(cause: Cause, on_the_lab: set[str]) -> str:
 
 def table() -> str:
     """Return the whole table."""
-    on_the_lab = {fault.cause for fault in FAULTS} | {fault.cause for fault in JOB_FAULTS}
+    on_the_lab = {fault.cause for fault in (*FAULTS, *PATH_FAULTS, *JOB_FAULTS)}
     head = "| cause | what is told | a wait | tried on |\n| --- | --- | --- | --- |\n"
     return BEGIN + head + "".join(row(cause, on_the_lab) for cause in CAUSES) + END
 

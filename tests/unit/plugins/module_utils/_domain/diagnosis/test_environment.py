@@ -96,6 +96,11 @@ def test_a_missing_path_fails_what_would_serve() -> None:
     assert (verdict.phase, verdict.serving) == (Phase.FAILED, False)
 
 
+def test_a_route_that_nobody_accepted_serves_nobody() -> None:
+    verdict = judge(seen_of_case({"ready": True, "publish": "httproute", "route": {"status": {"parents": []}}}))
+    assert (verdict.phase, verdict.given_up().phase) == (Phase.PROGRESSING, Phase.FAILED)
+
+
 def test_two_faults_are_both_named_the_first_cause_first() -> None:
     verdict = judge(seen_of_case({**CRASH, "publish": "ingress", "ingress": None}))
     assert [one.cause for one in verdict.findings] == ["path_missing", "crash"]
