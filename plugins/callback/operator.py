@@ -36,7 +36,6 @@ QUIET = (
     "v2_playbook_on_handler_task_start",
     "v2_playbook_on_include",
     "v2_playbook_on_stats",
-    "v2_runner_on_ok",
     "v2_runner_on_skipped",
     "v2_runner_item_on_ok",
     "v2_runner_item_on_skipped",
@@ -63,6 +62,13 @@ class CallbackModule(DefaultCallback):
     CALLBACK_VERSION = 2.0
     CALLBACK_TYPE = "stdout"
     CALLBACK_NAME = "rarus.lms.operator"
+
+    def v2_runner_on_ok(self, result: t.Any) -> None:
+        """Show what a task says on purpose (ansible.builtin.debug); everything else with -v only."""
+        if self._display.verbosity:
+            super().v2_runner_on_ok(result)
+        elif result._task.action in C._ACTION_DEBUG and "msg" in result._result:
+            self._display.display(str(result._result["msg"]))
 
     def v2_runner_on_failed(self, result: t.Any, ignore_errors: bool = False) -> None:
         """Show the message alone; a loop's failed items have shown theirs."""

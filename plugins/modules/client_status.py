@@ -28,7 +28,9 @@ options:
     type: dict
     default: {}
   objects:
-    description: Objects that were applied. The fields that the collection owns in each are hashed from its managedFields as they are now.
+    description:
+      - Objects that were applied. The fields that the collection owns in each are hashed from its managedFields as they are now.
+      - One that is gone is dropped from the record.
     type: list
     elements: dict
     default: []
@@ -53,6 +55,10 @@ options:
         description: Namespace of the object.
         type: str
         required: true
+      uid:
+        description: Not looked at; the references of RV(rarus.lms.requests_info#module:orphaned) have it.
+        type: str
+        default: ""
   since:
     description:
       - When the stage that applied O(objects) began, in seconds since 1970 (UTC), for the line that an operator reads.

@@ -35,6 +35,7 @@ ARGUMENT_SPEC: dict[str, t.Any] = {
             "kind": {"type": "str", "required": True},
             "name": {"type": "str", "required": True},
             "namespace": {"type": "str", "required": True},
+            "uid": {"type": "str", "default": ""},
         },
     },
     "since": {"type": "float"},
@@ -66,8 +67,8 @@ def run(params: t.Mapping[str, t.Any], context: Context) -> dict[str, t.Any]:
         else:
             differs = change_record(api, record or known_record(api, params["registry_namespace"], client), change)[1]
         written += [client.id] if differs else []
-    if params["objects"]:
-        count = len(params["objects"])
+    count = sum(bool(mark) for marks in left.values() for mark in marks.values())
+    if count:
         done = "would be applied" if context.check_mode else "applied"
         text = f"{count} object{'s' if count > 1 else ''} {done}"
         context.report(stage("environment", text, time.time() - (params["since"] or started)))
@@ -84,12 +85,13 @@ def _status(client: str, status: t.Any) -> dict[str, t.Any]:
 
 
 def _left(api: Api, clients: t.Sequence[ClientId], objects: t.Sequence[t.Mapping[str, str]]) -> Left:
-    """Return by client and key the hash of our fields of each object, as it stands now; one list a kind, metadata alone."""
+    """Return by client and key the hash of our fields of each object as it stands now, "" where it is gone; one list a kind."""
     wanted: dict[tuple[str, str, str], dict[str, str]] = defaultdict(dict)
+    left: Left = defaultdict(dict)
     for entry in objects:
+        left[ClientId.parse(entry["client"])][object_key(entry["api_version"], entry["kind"], entry["name"])] = ""
         wanted[entry["api_version"], entry["kind"], entry["namespace"]][entry["name"]] = entry["client"]
     labels = selector(clients[0] if len(clients) == 1 else None)
-    left: Left = defaultdict(dict)
     for (api_version, kind, namespace), names in wanted.items():
         for found in api.list(api_version, kind, namespace, label_selector=labels, metadata_only=True):
             metadata = found["metadata"]
@@ -107,7 +109,7 @@ def _change(status: t.Mapping[str, t.Any], objects: t.Mapping[str, str], stamp: 
             phase=str(status.get("phase") or record.phase),
             result=str(status.get("result", record.result)),
             databases={**record.databases, **(status.get("databases") or {})},
-            objects={**record.objects, **objects},
+            objects={key: left for key, left in {**record.objects, **objects}.items() if left},
         )
         return record if wanted == record else wanted.with_(**stamp)
 
