@@ -131,6 +131,7 @@ def main() -> None:
     if os.geteuid() != 0:
         sys.exit("clean room: only root may make one.")
     room = HERE / "root"
+    signal.signal(signal.SIGTERM, lambda *_received: sys.exit("clean room: told to end."))
     try:
         room.mkdir(parents=True)
     except FileExistsError:
