@@ -174,5 +174,5 @@ def test_a_failed_wait_ends_with_the_screen_and_exit_code_2(namespace: Namespace
     assert code == 2
     assert "C106 in verdict FAILED after" in screen
     assert "container c106, exit code 3" in screen
-    assert "  log      the settings are ***" in screen
+    assert "the settings are ***" in screen
     assert CANARY not in screen + json.dumps(told)
