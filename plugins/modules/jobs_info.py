@@ -128,8 +128,8 @@ calls:
   returned: always
   type: int
 screen:
-  description: The lines that were shown.
-  returned: failure
+  description: The lines that were shown at the end.
+  returned: always
   type: list
   elements: str
 """

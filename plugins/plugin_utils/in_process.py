@@ -46,7 +46,10 @@ class InProcessAction(ActionBase):
         """Run the operation here, or hand the task to its module."""
         result: dict[str, t.Any] = super().run(tmp, task_vars)
         if not self._is_local():
-            return {**result, **self._execute_module(f"rarus.lms.{self.operation.name}", self._task.args, task_vars=task_vars)}
+            result.update(self._execute_module(f"rarus.lms.{self.operation.name}", self._task.args, task_vars=task_vars))
+            for line in result.get("screen", []):
+                show(line)
+            return result
         spec = dict(self.operation.argument_spec)
         _validation, params = self.validate_argument_spec(spec, **self.operation.constraints)
         params = self._with_play_environment(spec, params)

@@ -68,7 +68,7 @@ def watch(observer: Observer, clients: t.Sequence[ClientId], params: t.Mapping[s
     """Do what run says, with an observer that is connected."""
     started = time.time()
     if not clients:
-        return {"changed": False, "environments": [], "calls": 0}
+        return {"changed": False, "environments": [], "screen": [], "calls": 0}
     judged = _wait(observer, clients, params, context) if params["wait"] else _look(observer, clients, params["publish"], last=True)
     if not params["wait"]:
         judged = {client: _overdue(one) for client, one in judged.items()}
@@ -80,11 +80,12 @@ def watch(observer: Observer, clients: t.Sequence[ClientId], params: t.Mapping[s
     result = {
         "changed": False,
         "environments": [_shown(client, one, params, observer) for client, one in judged.items()],
+        "screen": screens,
         "calls": observer.api.calls,
     }
     bad = {client: one for client, one in judged.items() if one.verdict.phase not in GOOD}
     if params["wait"] and params["must_be_ready"] and bad:
-        raise _failure(observer, bad, len(clients), {**result, "screen": screens})
+        raise _failure(observer, bad, len(clients), result)
     return result
 
 

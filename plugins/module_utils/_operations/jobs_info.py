@@ -74,9 +74,10 @@ def watch(
         if lost:
             raise _failure(observer, lost, judged, params, context, time.time() - (params["since"] or started))
         _report(judged, told, taken, context)
-    if params["wait"] and judged:
-        context.report(stage(STAGE, _summary(judged), time.time() - started))
-    return {"changed": False, "jobs": [_shown(one) for one in judged], "calls": observer.api.calls}
+    screen = [stage(STAGE, _summary(judged), time.time() - started)] if params["wait"] and judged else []
+    for line in screen:
+        context.report(line)
+    return {"changed": False, "jobs": [_shown(one) for one in judged], "screen": screen, "calls": observer.api.calls}
 
 
 def _names(client: str, names: t.Any) -> list[str]:
