@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from .errors import LmsError
 
-__all__ = ["CRYPTOGRAPHY", "KUBERNETES", "URLLIB3", "YAML", "Library"]
+__all__ = ["CRYPTOGRAPHY", "JINJA2", "KUBERNETES", "URLLIB3", "YAML", "Library"]
 
 
 @dataclass(frozen=True)
@@ -103,7 +103,8 @@ KUBERNETES = Library.load(
     broken={(36, 0, 0): _MUTE, (36, 0, 1): _MUTE},
 )
 URLLIB3 = Library.load("urllib3", minimum=(1, 26, 0), purpose="talking to the cluster", submodules=("exceptions", "util"))
-YAML = Library.load("yaml", minimum=(5, 1, 0), purpose="reading a kubeconfig")
+YAML = Library.load("yaml", minimum=(5, 1, 0), purpose="reading a kubeconfig or a request template")
+JINJA2 = Library.load("jinja2", minimum=(3, 1, 0), purpose="rendering request templates", submodules=("nodes", "sandbox"))
 CRYPTOGRAPHY = Library.load(
     "cryptography",
     minimum=(3, 4, 0),

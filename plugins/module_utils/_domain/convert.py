@@ -11,8 +11,7 @@ import re
 import typing as t
 from dataclasses import dataclass, field
 
-import yaml
-
+from .._core.deps import YAML
 from .._core.errors import InputError
 from .client_id import ClientId
 from .requests import compiled, render_requests
@@ -160,6 +159,7 @@ def _parsed(source: Source) -> Tree:
     """Return the source's document with its macros left as texts: `{{ client-id }}`, a _Bare one where it stood without quotes."""
     if "{%" in source.text:
         raise InputError(f"{source.label}: holds Jinja statements, so it is a template already. Convert it by hand.")
+    yaml = YAML.require()
     macros = [match[1] for match in _MACRO.finditer(source.text)]
     numbers = iter(range(len(macros)))
     text = _MACRO.sub(lambda _match: f"{_OPEN}{next(numbers)}{_CLOSE}", source.text)
@@ -327,22 +327,21 @@ def _put(tree: Tree, place: Place, value: str) -> None:
     tree[place[-1]] = value
 
 
-class _Dumper(yaml.SafeDumper):
-    """Writes macros as people do: in double quotes, or bare where they stood so."""
-
-
-def _represented(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
+def _represented(dumper: t.Any, text: str) -> t.Any:
+    """Write macros as people do, in double quotes; a _Bare one is marked, and loses its quotes afterwards."""
+    if isinstance(text, _Bare):
+        return dumper.represent_scalar("tag:yaml.org,2002:str", f"bare{text}", style='"')
     style = "|" if "\n" in text else '"' if "{{" in text else None
     return dumper.represent_scalar("tag:yaml.org,2002:str", text, style=style)
 
 
-_Dumper.add_representer(str, _represented)
-_Dumper.add_representer(_Bare, lambda dumper, text: dumper.represent_scalar("tag:yaml.org,2002:str", f"bare{text}", style='"'))
-
-
 def _written(request: _Request) -> str:
     """Return the template's text."""
-    text = yaml.dump(request.obj, Dumper=_Dumper, sort_keys=False, width=1000, allow_unicode=True)
+    yaml = YAML.require()
+    dumper: t.Any = type("_Dumper", (yaml.SafeDumper,), {})
+    for kind in (str, _Bare):
+        dumper.add_representer(kind, _represented)
+    text = yaml.dump(request.obj, Dumper=dumper, sort_keys=False, width=1000, allow_unicode=True)
     return f"# Converted from {request.source.label.rsplit('/', 1)[-1]}\n" + re.sub(r'"bare(\{\{.*?\}\})"', r"\1", text)
 
 

@@ -11,17 +11,14 @@ tokens stand alike are parsed once for all clients.
 from __future__ import annotations
 
 import copy
+import functools
 import json
 import re
 import typing as t
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import jinja2
-import jinja2.nodes
-import jinja2.sandbox
-import yaml
-
+from .._core.deps import JINJA2, YAML
 from .._core.errors import InputError
 from .macros import MACROS, SECRET_MACROS, hyphened, meant, without_hyphens
 
@@ -29,7 +26,7 @@ __all__ = ["Place", "Source", "Template", "TemplateError", "Tree", "find_sources
 
 Tree = t.Any
 # The keys and indexes that lead to a place in a document.
-Place = tuple[str | int, ...]
+Place = tuple[t.Any, ...]
 
 SUFFIXES = (".yml.j2", ".yaml.j2", ".json.j2", ".yml", ".yaml", ".json")
 IGNORED_SUFFIXES = (".md", "~", ".bak", ".orig")
@@ -40,22 +37,14 @@ _LINE = re.compile("\ue002([0-9]+)\ue003")
 _QUOTED_OR_TOKEN = re.compile(rf'"(?:[^"\\]|\\.)*"|({_TOKEN.pattern})')
 _VALUES = "__values"
 
-_NOT_OFFERED = (
-    jinja2.nodes.Include,
-    jinja2.nodes.Import,
-    jinja2.nodes.FromImport,
-    jinja2.nodes.Extends,
-    jinja2.nodes.Block,
-    jinja2.nodes.Macro,
-    jinja2.nodes.CallBlock,
-    jinja2.nodes.FilterBlock,
-    jinja2.nodes.AssignBlock,
-)
-_FAILURES_OF_EXPRESSIONS = (jinja2.TemplateError, TypeError, ValueError, LookupError, ArithmeticError, AttributeError)
+# Ansible brings both libraries along; a module's Python elsewhere may lack them, which a Template says when one is made.
+jinja2: t.Any = JINJA2.modules.get("jinja2")
+yaml: t.Any = YAML.modules.get("yaml")
+
+NOT_OFFERED = ("Include", "Import", "FromImport", "Extends", "Block", "Macro", "CallBlock", "FilterBlock", "AssignBlock")
 
 
-@jinja2.pass_context
-def _as_token(context: jinja2.runtime.Context, value: t.Any) -> str:
+def _as_token(context: t.Any, value: t.Any) -> str:
     """Return what stands in the rendered text for a value: numbers, truth values and null as they are, a token for all else."""
     if value is None or isinstance(value, (bool, int, float)):
         return json.dumps(value)
@@ -66,30 +55,28 @@ def _as_token(context: jinja2.runtime.Context, value: t.Any) -> str:
     return f"{_OPEN}{len(values) - 1}{_CLOSE}"
 
 
-def _environment() -> jinja2.sandbox.SandboxedEnvironment:
+@functools.cache
+def _jinja() -> t.Any:
     """Return a Jinja environment without loader, without chance and without anything of Ansible's."""
-    environment = jinja2.sandbox.SandboxedEnvironment(
-        undefined=jinja2.StrictUndefined, finalize=_as_token, trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True
+    sandbox = JINJA2.part("sandbox")
+    environment = sandbox.SandboxedEnvironment(
+        undefined=jinja2.StrictUndefined,
+        finalize=jinja2.pass_context(_as_token),
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
     )
-    environment.globals = {"dict": dict, "range": jinja2.sandbox.safe_range}
+    environment.globals = {"dict": dict, "range": sandbox.safe_range}
     environment.filters.pop("random")
     return environment
 
 
-_JINJA = _environment()
-
-
-# YAML as Kubernetes takes it: a date is a text, as in JSON.
-_LOADER: t.Any = type(
-    "_Loader",
-    (getattr(yaml, "CSafeLoader", yaml.SafeLoader),),
-    {
-        "yaml_implicit_resolvers": {
-            first: [(tag, form) for tag, form in forms if not tag.endswith(":timestamp")]
-            for first, forms in yaml.SafeLoader.yaml_implicit_resolvers.items()
-        }
-    },
-)
+@functools.cache
+def _loader() -> t.Any:
+    """Return a loader of YAML as Kubernetes takes it: a date is a text, as in JSON."""
+    forms_by_start = YAML.require().SafeLoader.yaml_implicit_resolvers
+    resolvers = {start: [form for form in forms if not form[0].endswith(":timestamp")] for start, forms in forms_by_start.items()}
+    return type("_Loader", (getattr(yaml, "CSafeLoader", yaml.SafeLoader),), {"yaml_implicit_resolvers": resolvers})
 
 
 class TemplateError(Exception):
@@ -151,11 +138,11 @@ class Template:
         self._text = without_hyphens(source.text.rstrip("\n") + "\n")
         self._parsed: dict[str, Tree] = {}
         try:
-            parsed = _JINJA.parse(self._text)
+            parsed = _jinja().parse(self._text)
             faults = _faults(parsed)
             if faults:
                 raise TemplateError(*faults)
-            self._compiled = _JINJA.from_string(parsed)
+            self._compiled = _jinja().from_string(parsed)
         except jinja2.TemplateSyntaxError as error:
             raise TemplateError((error.lineno, f"is not a Jinja template: {_reason(error)}.")) from None
 
@@ -172,16 +159,16 @@ class Template:
         values: list[t.Any] = []
         marked = self._marked(macros, values)
         try:
-            node = yaml.compose(marked, Loader=_LOADER)
+            node = yaml.compose(marked, Loader=_loader())
         except yaml.YAMLError:
             return 0
         return _source_line(marked, _mark_of(node, path, values).line) if node else 1
 
-    def _rendered(self, compiled: jinja2.Template, macros: t.Mapping[str, t.Any], values: list[t.Any]) -> str:
+    def _rendered(self, compiled: t.Any, macros: t.Mapping[str, t.Any], values: list[t.Any]) -> str:
         """Return the text with tokens, and their values in values."""
         try:
-            return compiled.render({**macros, _VALUES: values})
-        except _FAILURES_OF_EXPRESSIONS as error:
+            return str(compiled.render({**macros, _VALUES: values}))
+        except (jinja2.TemplateError, TypeError, ValueError, LookupError, ArithmeticError, AttributeError) as error:
             raise TemplateError((_line_of_failure(error), f"cannot be rendered: {_reason(error)}.")) from None
 
     def _parse(self, text: str, macros: t.Mapping[str, t.Any]) -> Tree:
@@ -206,9 +193,9 @@ class Template:
     def _marked(self, macros: t.Mapping[str, t.Any], values: list[t.Any]) -> str:
         """Return the rendered text with the template's line number at the end of each line that is the template's own."""
         parts = []
-        for line, kind, value in _JINJA.lex(self._text):
+        for line, kind, value in _jinja().lex(self._text):
             parts.append(_with_line_numbers(value, line) if kind == "data" else value)
-        return self._rendered(_JINJA.from_string("".join(parts)), macros, values)
+        return self._rendered(_jinja().from_string("".join(parts)), macros, values)
 
 
 def _files(folder: Path) -> list[Path]:
@@ -236,13 +223,14 @@ def _label(path: Path) -> str:
         return str(path)
 
 
-def _faults(parsed: jinja2.nodes.Template) -> list[tuple[int, str]]:
+def _faults(parsed: t.Any) -> list[tuple[int, str]]:
     """Return a fault for each statement that is not offered, and for the first place of each macro that is unknown or secret."""
+    nodes = JINJA2.part("nodes")
     faults: list[tuple[int, str]] = []
-    known = {*MACROS, *_JINJA.globals}
+    known = {*MACROS, *_jinja().globals}
     unknown: dict[str, int] = {}
-    for node in parsed.find_all((jinja2.nodes.Name, *_NOT_OFFERED)):
-        if not isinstance(node, jinja2.nodes.Name):
+    for node in parsed.find_all((nodes.Name, *(getattr(nodes, name) for name in NOT_OFFERED))):
+        if not isinstance(node, nodes.Name):
             faults.append((node.lineno, f"{type(node).__name__.lower()} is not offered in request templates."))
         elif node.ctx == "store":
             known.add(node.name)
@@ -278,7 +266,7 @@ def _reason(error: BaseException) -> str:
 
 def _one_document(text: str) -> Tree:
     """Return the only document of a YAML text. Raises yaml.MarkedYAMLError."""
-    loader = _LOADER(text)
+    loader = _loader()(text)
     try:
         documents: list[Tree] = []
         while loader.check_node():
@@ -292,7 +280,7 @@ def _one_document(text: str) -> Tree:
     return documents[0] if documents else None
 
 
-def _refuse_repeated_keys(node: yaml.Node) -> None:
+def _refuse_repeated_keys(node: t.Any) -> None:
     """Raise for the second of two equal keys, of which YAML readers keep the last without a word."""
     if isinstance(node, yaml.SequenceNode):
         for part in node.value:
@@ -361,7 +349,7 @@ def _source_line(marked: str, rendered_line: int) -> int:
     return int(near[0][1]) if near else 0
 
 
-def _mark_of(node: yaml.Node, path: Place, values: list[t.Any]) -> yaml.Mark:
+def _mark_of(node: t.Any, path: Place, values: list[t.Any]) -> t.Any:
     """Return where the place at the path begins, or the nearest place around it."""
     mark = node.start_mark
     for step in path:
