@@ -69,16 +69,14 @@ def dev(lab: Lab) -> Prepared:
 
 def test_a_third_catalogue_is_one_folder_and_may_have_templates_of_its_own(lab: Lab, tmp_path: Path) -> None:
     catalogue = copied(tmp_path, "lms-north")
-    file = settings(catalogue)
-    file.write_text(
-        f"{file.read_text()}\nlms_templates_dir: group_vars/requests\nlms_database_prefix: north_\nlms_publish: none\n".replace(
-            "lms_publish: ingress\n", "", 1
-        )
-    )
-    templates = catalogue / "group_vars" / "requests"  # Ansible reads a catalogue's other folders as inventories
+    templates = tmp_path / "requests"
     templates.mkdir()
     (templates / "service.json").write_text(SERVICE)
     (templates / "policy.yml").write_text(POLICY)
+    file = settings(catalogue)
+    given = {"lms_publish": "none", "lms_database_prefix": "north_", "lms_templates_dir": "../requests"}
+    kept = [line for line in file.read_text().splitlines() if line.partition(":")[0] not in given]
+    file.write_text("\n".join([*kept, *(f"{name}: {value}" for name, value in given.items()), ""]))
     north = lab.prepare(catalogue, namespace="lms-north", extra={"namespace_extra_rules": MAY_APPLY_POLICIES})
     client = fresh()
     assert f"{client} is ready" in north.provision(client).stdout
@@ -141,7 +139,9 @@ def test_the_installed_collection_runs_by_its_full_name_from_any_folder(dev: Pre
     ).stdout
     artefact = built.split()[-1]
     subprocess.run(
-        [galaxy, "collection", "install", artefact, "-p", tmp_path / "installed", "--no-deps", "--offline"], check=True, capture_output=True
+        [galaxy, "collection", "install", artefact, "-p", tmp_path / "installed", "--no-deps", "--offline", "--force"],
+        check=True,
+        capture_output=True,
     )
     client = fresh()
     command = ["ansible-playbook", "rarus.lms.provision_client", "-i", str(LMS_DEV), "-e", f"client={client}"]

