@@ -6,6 +6,7 @@ The lab's parts take most of a first run: they are built in the background while
 
 from __future__ import annotations
 
+import signal
 import subprocess
 import sys
 import tempfile
@@ -31,7 +32,18 @@ def wait_for(build: subprocess.Popen[bytes], log: Path) -> int:
     return code
 
 
+def run(command: list[str]) -> int:
+    """Run one step and return its exit code; a step ends with the gate, and may tidy up."""
+    with subprocess.Popen(command, cwd=ROOT) as step:
+        try:
+            return step.wait()
+        except SystemExit:
+            step.terminate()
+            raise
+
+
 def main() -> None:
+    signal.signal(signal.SIGTERM, lambda *_received: sys.exit("make test: told to end."))
     with tempfile.NamedTemporaryFile(prefix="rarus-lms-build-", suffix=".log", delete=False) as log:
         build = subprocess.Popen([*LAB, "build"], stdout=log, stderr=subprocess.STDOUT, cwd=ROOT)
     results: dict[str, tuple[int, float]] = {}
@@ -40,7 +52,7 @@ def main() -> None:
         for name, command in STEPS.items():
             print(f"=== {name}", flush=True)
             started = time.monotonic()
-            code = subprocess.run(command, cwd=ROOT, check=False).returncode if command else wait_for(build, Path(log.name))
+            code = run(command) if command else wait_for(build, Path(log.name))
             results[name] = (code, time.monotonic() - started)
     finally:
         if build.poll() is None:

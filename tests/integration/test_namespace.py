@@ -45,7 +45,7 @@ class Administrator:
             "namespace_connection": {"kubeconfig": self.lab.facts["api"]["kubeconfig"]},
             "namespace_token_file": str(self.prepared.token_file),
             "namespace_volume": "host_path",
-            "namespace_volume_path": f"/var/lib/rarus-lms-static/{SPACE}",
+            "namespace_volume_path": self.lab.static_files(SPACE),
         }
         values = {**self.lab.secrets_of_the_administrator(), "LMS_SMS4B_TOKEN": CANARY}
         values = {name: "" if name in without else value for name, value in values.items()}

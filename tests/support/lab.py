@@ -12,9 +12,10 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-__all__ = ["PLAYBOOKS", "ROOT", "Lab", "Prepared", "start", "stop"]
+from .tree import ROOT
 
-ROOT = Path(__file__).resolve().parents[2]
+__all__ = ["LABS", "PLAYBOOKS", "ROOT", "Lab", "Prepared", "start", "stop"]
+
 PLAYBOOKS = ROOT / "playbooks"
 PROGRAM = ROOT / "tests" / "lab"
 LABS = Path(os.environ.get("RARUS_LMS_STATE") or "/var/lib/rarus-lms") / "labs"
@@ -85,6 +86,10 @@ class Lab:
         """Ask a public URL through the ingress, trusting the lab's authority."""
         return self.run("curl", "--silent", "--show-error", "--cacert", self.facts["ingress"]["ca_file"], *options, url, check=check)
 
+    def static_files(self, namespace: str) -> str:
+        """Return the folder of a namespace's static files; it goes with the lab."""
+        return str(self.state / "static" / namespace)
+
     def secrets_of_the_administrator(self, postgres: str = "15", admin: str = "superuser") -> dict[str, str]:
         """The environment that prepare_namespace.yml takes the values of Secrets from; admin is superuser or createrole."""
         facts = self.facts
@@ -117,7 +122,7 @@ class Lab:
             "namespace_connection": {"kubeconfig": api["kubeconfig"]},
             "namespace_token_file": str(prepared.token_file),
             "namespace_volume": "host_path",
-            "namespace_volume_path": f"/var/lib/rarus-lms-static/{namespace}",
+            "namespace_volume_path": self.static_files(namespace),
             **prepared.extra,
         }
         command = ["ansible-playbook", "prepare_namespace.yml", "-i", str(inventory), "-e", json.dumps(variables)]
