@@ -48,8 +48,9 @@ molecule: ## the scenarios of extensions/molecule on a lab of their own
 	$(IN) $(LAB) exec --name molecule -- molecule test --all $(ARGS)
 	$(LAB) down --name molecule
 
-soak: ## the long tests: hundreds of kills, all combinations
+soak: ## the long tests: hundreds of kills, all combinations, Molecule's scenarios
 	$(IN) pytest tests/integration -m soak $(ARGS)
+	$(MAKE) molecule
 
 clean-room: ## make demo, twice, from a fresh clone in a bare Debian 12 (root)
 	$(PYTHON) tests/clean_room.py $(ARGS)
