@@ -9,9 +9,9 @@ import secrets
 import shutil
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +26,7 @@ import packages
 import pki
 import processes
 import publish
-from layout import API_PATH, CATALOGUES, DEBIAN_MAJOR, MAJORS, Lab, LabError, cgroup_of, state_of
+from layout import API_PATH, CATALOGUES, DEBIAN_MAJOR, MAJORS, Lab, LabError, Server, cgroup_of, state_of
 from processes import Component, Part
 
 LOG_LINES = 60
@@ -35,7 +35,9 @@ PATIENCE_SECONDS = 10.0
 
 
 def report(line: str) -> None:
-    print(line, flush=True)
+    """Print a line in one piece: parts start side by side, and print() would write the line and its end apart."""
+    sys.stdout.write(f"{line}\n")
+    sys.stdout.flush()
 
 
 # --- the lab as it was written down -------------------------------------------------------------------------------------------------------
@@ -47,11 +49,13 @@ def load(name: str) -> Lab | None:
         written = json.loads((state / "settings.json").read_text())
     except (OSError, ValueError):
         return None
-    return Lab(name, written["index"], state, Path(written["bin"]), tuple(written["majors"]), written["pretended_nodes"])
+    servers = {kind: Server(**server) for kind, server in written["servers"].items()}
+    return Lab(name, written["index"], state, Path(written["bin"]), tuple(written["majors"]), written["pretended_nodes"], servers)
 
 
 def save(lab: Lab) -> None:
-    settings = {"index": lab.index, "bin": str(lab.bin), "majors": lab.majors, "pretended_nodes": lab.pretended_nodes}
+    settings: dict[str, Any] = {"index": lab.index, "bin": str(lab.bin), "majors": lab.majors, "pretended_nodes": lab.pretended_nodes}
+    settings["servers"] = {kind: asdict(server) for kind, server in lab.servers.items()}
     write_whole(lab.path("settings.json"), settings)
 
 
@@ -81,11 +85,15 @@ def locked(name: str) -> Iterator[None]:
 
 # --- up ----------------------------------------------------------------------------------------------------------------------------------
 
-def up(name: str, majors: list[str], pretended_nodes: int) -> None:
+def up(name: str, majors: list[str], pretended_nodes: int, addresses: dict[str, str]) -> None:
     begun = time.monotonic()
+    given = {kind: databases.server_given(kind, address) for kind, address in addresses.items() if address}
+    servers = {kind: server for kind, (server, _password) in given.items()}
     with locked(name):
         known = load(name)
         alive = known is not None and bool(network.find_holders(known.state))
+        if known and alive and servers and servers != dict(known.servers):
+            raise LabError(f"lab {name} runs with other databases; take it down first: `python3 tests/lab down --name {name}`.")
         if not alive:
             machine.check_room(machine.facts())
         wanted = sorted({DEBIAN_MAJOR, *majors, *(known.majors if known and alive else ())})
@@ -93,10 +101,10 @@ def up(name: str, majors: list[str], pretended_nodes: int) -> None:
         packages.ensure(report=report)
         databases.ensure_engine(report)
         bin_folder = build.ensure(needed_parts(wanted, nodes), report=report)
-        lab = known if known and alive else begin(name, bin_folder)
+        lab = known if known and alive else replace(begin(name, bin_folder), servers=servers)
         lab = replace(lab, bin=bin_folder, majors=tuple(wanted), pretended_nodes=nodes)
         save(lab)
-        start(lab)
+        start(lab, {databases.admin_secret(kind): password for kind, (_server, password) in given.items()})
     report(f"lab {name} serves after {time.monotonic() - begun:.1f} s; {lab.path('lab.json')} says where everything is")
 
 
@@ -118,11 +126,11 @@ def begin(name: str, bin_folder: Path) -> Lab:
     return lab
 
 
-def start(lab: Lab) -> None:
-    """Bring up every part that does not run, and write lab.json."""
+def start(lab: Lab, given: Mapping[str, str]) -> None:
+    """Bring up every part that does not run, and write lab.json; given are secrets that are not the lab's to make."""
     for folder in ("run", "logs"):
         lab.path(folder).mkdir(exist_ok=True)
-    make_secrets(lab)
+    make_secrets(lab, given)
     pki.ensure(lab)
     references: dict[str, str] = {}
 
@@ -140,14 +148,14 @@ def parts_of(lab: Lab, push_images: Callable[[], None] = processes.nothing) -> l
     return [*databases.parts(lab), *cluster.parts(lab), *publish.parts(lab, push_images)]
 
 
-def make_secrets(lab: Lab) -> None:
-    """Make the passwords that do not exist yet, each in a file of mode 0600, without a newline."""
+def make_secrets(lab: Lab, given: Mapping[str, str]) -> None:
+    """Keep those that were given, and make the passwords that do not exist yet, each in a file of mode 0600, without a newline."""
     lab.path("secrets").mkdir(mode=0o700, exist_ok=True)
     for name in [*databases.secret_names(lab), publish.REGISTRY_SECRET]:
         file = lab.secret_file(name)
         if not file.exists():
             file.touch(mode=0o600)
-            file.write_text(secrets.token_urlsafe(24))
+            file.write_text(given.get(name) or secrets.token_urlsafe(24))
 
 
 def describe(lab: Lab, references: dict[str, str]) -> dict[str, Any]:
@@ -273,16 +281,19 @@ def arguments(argv: list[str]) -> argparse.Namespace:
             one.add_argument("--name", default="dev", help="the lab's name (default: dev)")
     sub["up"].add_argument("--postgres", type=majors_of, default=[], metavar="MAJORS", help="further PostgreSQL majors, such as 13,16,18")
     sub["up"].add_argument("--kwok", type=int, default=0, metavar="N", help="nodes that only pretend")
+    for kind in ("postgres", "clickhouse"):
+        about_it = f"a real server instead of the lab's own; its administrator's login in LMS_LAB_{kind.upper()}_USER and _PASSWORD"
+        sub["up"].add_argument(f"--{kind}-at", default="", metavar="HOST[:PORT]", help=about_it)
     sub["exec"].add_argument("command", nargs=argparse.REMAINDER, help="behind two dashes")
     sub["logs"].add_argument("component")
-    sub["build"].add_argument("parts", nargs="*", metavar="PART")
+    sub["build"].add_argument("parts", nargs="*", metavar="PART", help="by default all that make test needs")
     return parser.parse_args(argv)
 
 
 def perform(given: argparse.Namespace) -> int:
     machine.check_kind(machine.facts())
     if given.verb == "up":
-        up(given.name, given.postgres, given.kwok)
+        up(given.name, given.postgres, given.kwok, {"postgres": given.postgres_at, "clickhouse": given.clickhouse_at})
     elif given.verb == "down":
         down(given.name)
     elif given.verb == "status":
@@ -293,7 +304,7 @@ def perform(given: argparse.Namespace) -> int:
         logs(given.name, given.component)
     elif given.verb == "build":
         packages.ensure(report=report)
-        report(str(build.ensure(given.parts or list(build.PARTS), report=report)))
+        report(str(build.ensure(given.parts or build.BEFOREHAND, report=report)))
     return 0
 
 

@@ -80,6 +80,7 @@ class Built:
 
 PARTS = {name: Built(name, table) for name, table in VERSIONS["parts"].items()}
 EVERY_LAB = [name for name, part in PARTS.items() if not part.table.get("optional")]
+BEFOREHAND = [name for name, part in PARTS.items() if not part.table.get("on_demand")]
 
 
 def ensure(parts: Iterable[str] = EVERY_LAB, *, report: Report) -> Path:

@@ -4,21 +4,24 @@ Every server is reached by password alone (no trust, no peer), and logs every de
 """
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
+import sys
 from functools import partial
 from pathlib import Path
 
 import commands
 import probes
 from clickhouse import install
-from layout import DEBIAN_MAJOR, Lab, LabError, cache_root
+from layout import DEBIAN_MAJOR, Lab, LabError, Server, cache_root
 from processes import SYSTEM_PATH, Component, Part, Report, Step
 
 DEBIAN_PROGRAMS = Path(f"/usr/lib/postgresql/{DEBIAN_MAJOR}/bin")
 OWNER = "postgres"
 SUPERUSER = "postgres"
 CREATEROLE = "lms_admin"
+POSTGRES_PORT = 5432
 CLICKHOUSE_PORT = 9000
 CLICKHOUSE_SECRET = "clickhouse-admin"
 SETTINGS = {
@@ -38,9 +41,40 @@ HBA = "local all all scram-sha-256\nhost all all 0.0.0.0/0 scram-sha-256\n"
 def parts(lab: Lab) -> list[Part]:
     found: list[Part] = []
     for major in lab.majors:
+        if major == DEBIAN_MAJOR and "postgres" in lab.servers:
+            found += _way_to("postgres", lab, f"postgres-{major}", lab.postgres(major), POSTGRES_PORT)
+            continue
         server = _postgres(lab, major)
         found += [server, Step(f"roles of {server.name}", partial(_make_roles, lab, major), needs=[server.name], once=True)]
+    if "clickhouse" in lab.servers:
+        return [*found, *_way_to("clickhouse", lab, "clickhouse", lab.clickhouse, CLICKHOUSE_PORT)]
     return [*found, _clickhouse(lab)]
+
+
+def server_given(kind: str, text: str) -> tuple[Server, str]:
+    """The real server that HOST or HOST:PORT names, and its administrator's password, from the environment. Raises LabError."""
+    host, _colon, port = text.partition(":")
+    user, password = (os.environ.get(f"LMS_LAB_{kind.upper()}_{part}", "") for part in ("USER", "PASSWORD"))
+    if not host or not (port or "1").isdigit():
+        raise LabError(f"--{kind}-at: {text!r} is no address of a server; expected HOST or HOST:PORT.")
+    if not user or not password:
+        raise LabError(f"--{kind}-at: LMS_LAB_{kind.upper()}_USER and _PASSWORD must hold the login of that server's administrator.")
+    return Server(host, int(port or {"postgres": POSTGRES_PORT, "clickhouse": CLICKHOUSE_PORT}[kind]), user), password
+
+
+def admin_secret(kind: str) -> str:
+    """The name of the password of the administrator of the server that stands in for a kind."""
+    return {"postgres": superuser_secret(DEBIAN_MAJOR), "clickhouse": CLICKHOUSE_SECRET}[kind]
+
+
+def _way_to(kind: str, lab: Lab, name: str, address: str, port: int) -> list[Component]:
+    """The way to a real server, under the name and at the address that the lab's own would have."""
+    server, middle = lab.servers[kind], str(lab.path("run", f"{kind}.sock"))
+    program = [sys.executable, str(Path(__file__).with_name("forward.py"))]
+    out = Component(
+        f"{kind}-way-out", [*program, middle, f"{server.host}:{server.port}"], lambda: probes.listens(Path(middle)), in_host_network=True
+    )
+    return [out, Component(name, [*program, f"{address}:{port}", middle], lambda: probes.stays(address, port), needs=[out.name])]
 
 
 def programs(lab: Lab, major: str) -> Path:
@@ -76,18 +110,21 @@ def describe_postgres(lab: Lab, major: str) -> dict[str, object]:
     def login(user: str, secret: str) -> dict[str, str]:
         return {"user": user, "password_file": str(lab.secret_file(secret))}
 
+    real = lab.servers.get("postgres") if major == DEBIAN_MAJOR else None
+    superuser = login(real.user if real else SUPERUSER, superuser_secret(major))
     return {
         "host": "postgres.lms-dev.example" if major == DEBIAN_MAJOR else f"postgres-{major}.example",
-        "port": 5432,
-        "superuser": login(SUPERUSER, superuser_secret(major)),
-        "createrole": login(CREATEROLE, createrole_secret(major)),
+        "port": POSTGRES_PORT,
+        "superuser": superuser,
+        "createrole": superuser if real else login(CREATEROLE, createrole_secret(major)),
         "log": str(lab.log(f"postgres-{major}")),
     }
 
 
 def describe_clickhouse(lab: Lab) -> dict[str, object]:
     """The entry of ClickHouse in lab.json."""
-    admin = {"user": "default", "password_file": str(lab.secret_file(CLICKHOUSE_SECRET))}
+    real = lab.servers.get("clickhouse")
+    admin = {"user": real.user if real else "default", "password_file": str(lab.secret_file(CLICKHOUSE_SECRET))}
     return {"host": "clickhouse.lms-dev.example", "port": CLICKHOUSE_PORT, "admin": admin, "log": str(lab.log("clickhouse"))}
 
 

@@ -3,7 +3,8 @@
     ensure(state, programs, registry_push="http://10.213.1.3:5000", user="lab", password_file=Path(...), report=print)
 
 pushes what the registry does not hold yet and returns the references:
-``{"backend": "registry.example/lms/backend:dev", "backend_next": "...:2.0", "postgres_client": "...", "clickhouse_client": "..."}``.
+``{"backend": "registry.example/lms/backend:dev", "backend_next": "...:2.0", "postgres_client": "...", "clickhouse_client": "...",
+"curl": "..."}``.
 
     sandbox_archive(state)
 
@@ -32,7 +33,7 @@ from urllib.parse import urljoin
 
 from layout import LabError
 
-DEBIAN_PACKAGES = ("postgresql-client-15", "busybox-static", "bash", "sed", "libc-bin")
+DEBIAN_PACKAGES = ("postgresql-client-15", "busybox-static", "bash", "sed", "libc-bin", "curl")
 REGISTRY = "registry.example"
 SANDBOX = "docker.io/lab/pause:1"
 PSQL_FOLDER = Path("/usr/lib/postgresql/15/bin")
@@ -224,12 +225,19 @@ def clickhouse_client_image(programs: Path) -> Image:
     return Image("tools/clickhouse-client", "1", root.layer(), ("/usr/bin/clickhouse-client",), {"LANG": "C.UTF-8"})
 
 
+def curl_image() -> Image:
+    """What asks public paths from inside the cluster: no shell, and no list of authorities."""
+    root = RootFolder()
+    root.program(Path("/usr/bin/curl"), "usr/bin/curl")
+    return Image("tools/curl", "7", root.layer(), ("/usr/bin/curl",))
+
+
 def ensure(
     state: Path, programs: Path, *, registry_push: str, user: str, password_file: Path, report: Callable[[str], None],
 ) -> dict[str, str]:
     """Push the images that the registry lacks and write the sandbox image's archive; return the references by their keys in lab.json."""
     registry = Registry(registry_push, user, password_file)
-    clients = {"postgres_client": postgres_client_image(), "clickhouse_client": clickhouse_client_image(programs)}
+    clients = {"postgres_client": postgres_client_image(), "clickhouse_client": clickhouse_client_image(programs), "curl": curl_image()}
     images = {**backend_images(programs), **clients}
     for image in images.values():
         if not registry.holds(image):

@@ -4,7 +4,8 @@ from __future__ import annotations
 import hashlib
 import os
 import re
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 NAME = re.compile(r"[a-z]([a-z0-9-]{0,18}[a-z0-9])?")
@@ -55,8 +56,20 @@ def cgroup_of(state: Path) -> str:
 
 
 @dataclass(frozen=True)
+class Server:
+    """A real database server that a lab uses instead of one of its own, and its administrator's name; the password is a lab's secret."""
+
+    host: str
+    port: int
+    user: str
+
+
+@dataclass(frozen=True)
 class Lab:
-    """One lab. `index` (1 to 250) is free on this machine when the lab starts; it tells the lab's addresses and its interface."""
+    """One lab. `index` (1 to 250) is free on this machine when the lab starts; it tells the lab's addresses and its interface.
+
+    servers: real ones by kind (postgres, clickhouse); the lab runs its own for the others.
+    """
 
     name: str
     index: int
@@ -64,6 +77,7 @@ class Lab:
     bin: Path
     majors: tuple[str, ...] = (DEBIAN_MAJOR,)
     pretended_nodes: int = 0
+    servers: Mapping[str, Server] = field(default_factory=dict)
 
     @property
     def wire(self) -> str:

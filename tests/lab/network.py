@@ -97,13 +97,14 @@ def _wait_for_title(pid: int, title: str, state: Path) -> None:
     raise LabError(f"the holder of the lab's namespaces did not start:\n{(state / 'logs/holder.log').read_text()}")
 
 
-def inside(pid: int, *, as_host_process: bool = False) -> list[str]:
+def inside(pid: int, *, as_host_process: bool = False, in_host_network: bool = False) -> list[str]:
     """The beginning of a command line that runs the rest in the lab's namespaces.
 
     With `as_host_process` the command itself keeps the host's numbering, and only its children are the lab's: it learns their
-    numbers as the host counts. Such a command cannot have threads.
+    numbers as the host counts. Such a command cannot have threads. With `in_host_network` it stays in the host's network.
     """
-    return ["nsenter", *(["--no-fork"] if as_host_process else []), f"--target={pid}", "--net", "--mount", "--pid", "--root", "--"]
+    kept = [*(["--no-fork"] if as_host_process else []), f"--target={pid}", *([] if in_host_network else ["--net"])]
+    return ["nsenter", *kept, "--mount", "--pid", "--root", "--"]
 
 
 def connect(pid: int) -> int:
@@ -132,7 +133,8 @@ def configure(lab: Lab, pid: int) -> None:
     _batch(inside(pid), [*lines, f"route add {SERVICES} via {lab.host_address}"])
     settings = {"net/ipv6/conf/all/disable_ipv6": 1, "net/ipv4/ip_forward": 1, "net/bridge/bridge-nf-call-iptables": 1}
     script = "".join(f"if [ -e /proc/sys/{name} ]; then echo {value} >/proc/sys/{name}; fi\n" for name, value in settings.items())
-    script += f"iptables -w -A INPUT -d {lab.silent} -j DROP\n"
+    # Before any chain of Kubernetes': what NetworkPolicies let pass would be answered.
+    script += f"iptables -w -t mangle -A PREROUTING -d {lab.silent} -j DROP\n"
     commands.run([*inside(pid), "sh", "-ec", script], NOT_SET_UP)
     write_hosts(lab)
 

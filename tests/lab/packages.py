@@ -18,6 +18,7 @@ PROOFS = {
     "ca-certificates": "/etc/ssl/certs/ca-certificates.crt",
     "conntrack": "/usr/sbin/conntrack",
     "containernetworking-plugins": "/usr/lib/cni/bridge",
+    "curl": "/usr/bin/curl",
     "docker-registry": "/usr/bin/docker-registry",
     "iproute2": "/usr/bin/ip",
     "ipset": "/usr/sbin/ipset",

@@ -8,6 +8,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 PATIENCE_SECONDS = 2.0
+HANG_UP_SECONDS = 0.5
 
 
 def answers(url: str, *, status: int = 200, ca_file: Path | None = None, address: str | None = None) -> bool:
@@ -38,6 +39,18 @@ def accepts(address: str, port: int) -> bool:
     try:
         with socket.create_connection((address, port), PATIENCE_SECONDS):
             return True
+    except OSError:
+        return False
+
+
+def stays(address: str, port: int) -> bool:
+    """Whether something listens there and does not hang up at once, as a way to a server that is away does."""
+    try:
+        with socket.create_connection((address, port), PATIENCE_SECONDS) as client:
+            client.settimeout(HANG_UP_SECONDS)
+            return bool(client.recv(1))
+    except TimeoutError:
+        return True
     except OSError:
         return False
 

@@ -36,7 +36,10 @@ def nothing() -> None:
 
 @dataclass(frozen=True)
 class Component:
-    """One process of the lab. `ready` is asked until it says yes, at most `seconds`; `prepare` runs before every start."""
+    """One process of the lab. `ready` is asked until it says yes, at most `seconds`; `prepare` runs before every start.
+
+    in_host_network: it stands in the host's network, and ends with the lab like all others.
+    """
 
     name: str
     argv: Sequence[str]
@@ -46,6 +49,7 @@ class Component:
     user: str = "root"
     env: Mapping[str, str] = field(default_factory=dict)
     seconds: float = 60.0
+    in_host_network: bool = False
 
 
 @dataclass(frozen=True)
@@ -91,7 +95,8 @@ def spawn(lab: Lab, component: Component) -> None:
     become = [] if component.user == "root" else ["setpriv", f"--reuid={component.user}", f"--regid={component.user}", "--init-groups"]
     command = ["env", "-i", *(f"{key}={value}" for key, value in env.items()), *become, *component.argv]
     procs = " ".join(map(str, cgroups.process_files(lab.cgroup)))
-    begin = [*network.inside(holder[0], as_host_process=True), "sh", "-c", SPAWN, str(lab.log(component.name)), procs, *command]
+    entry = network.inside(holder[0], as_host_process=True, in_host_network=component.in_host_network)
+    begin = [*entry, "sh", "-c", SPAWN, str(lab.log(component.name)), procs, *command]
     pid = int(commands.run(begin, f"{component.name} could not be started"))
     lab.path("run", f"{component.name}.pid").write_text(f"{pid} {start_time(pid)}\n")
 

@@ -219,6 +219,19 @@ def test_what_the_server_says_of_users_and_grants(server: Running) -> None:
     assert server.ask("SELECT cluster FROM system.clusters") == [("lab",)]
 
 
+def test_a_user_with_host_none_is_let_in_from_nowhere_until_it_may_again(server: Running) -> None:
+    login = f"IDENTIFIED WITH sha256_hash BY '{HASH}' SALT '{SALT}'"
+    server.ask(f"CREATE USER c6 {login} HOST ANY")
+    assert server.code("SELECT 1", "c6", PASSWORD) == 0
+    server.ask(f"ALTER USER IF EXISTS `c6` {login} HOST NONE")
+    assert server.code("SELECT 1", "c6", PASSWORD) == 516
+    server.ask(f"ALTER USER c6 {login}")
+    assert server.code("SELECT 1", "c6", PASSWORD) == 516
+    server.ask(f"ALTER USER c6 {login} HOST ANY")
+    assert server.code("SELECT 1", "c6", PASSWORD) == 0
+    server.ask("DROP USER c6")
+
+
 def test_a_second_login_by_a_role(server: Running) -> None:
     for statement in ("CREATE ROLE c8", "CREATE DATABASE c8", "GRANT ALL ON c8.* TO c8", "CREATE USER c8_b IDENTIFIED BY 'b'",
                       "CREATE USER c8 IDENTIFIED BY 'a'", "GRANT c8 TO c8_b, c8"):

@@ -21,6 +21,7 @@ import processes
 import pytest
 from layout import Lab as Layout
 from layout import LabError, cgroup_of
+from support.ids import fresh
 from support.lab import LABS, PROGRAM, Lab, start, stop
 
 POLL_SECONDS = 0.1
@@ -310,6 +311,27 @@ def test_two_labs_stand_side_by_side(first: Lab) -> None:
     program("status", "--name", FIRST)
 
 
+def test_real_database_servers_are_used_by_address(first: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The first lab's servers stand for real ones: the second lab has none, and a client provisioned on it lives in them."""
+    postgres, clickhouse = first.facts["postgres"]["15"], first.facts["clickhouse"]
+    for kind, login in (("POSTGRES", postgres["superuser"]), ("CLICKHOUSE", clickhouse["admin"])):
+        monkeypatch.setenv(f"LMS_LAB_{kind}_USER", login["user"])
+        monkeypatch.setenv(f"LMS_LAB_{kind}_PASSWORD", first.secret(login["password_file"]))
+    names = first.facts["names"]
+    places = ["--postgres-at", names[postgres["host"]], "--clickhouse-at", f"{names[clickhouse['host']]}:{clickhouse['port']}"]
+    client = fresh()
+    try:
+        second = start(SECOND, *places)
+        assert {"postgres-way-out", "clickhouse-way-out"} <= set(pids(second))
+        assert f"{client} is ready" in second.prepare().provision(client).stdout
+        assert psql(first, "15", "superuser", f"SELECT datname FROM pg_database WHERE datname = '{client.lower()}'") == client.lower()
+        program("status", "--name", SECOND)
+        assert "runs with other databases" in program("up", "--name", SECOND, "--postgres-at", "db.example", expect=1).stderr
+    finally:
+        stop(SECOND)
+    assert left_behind(Lab(SECOND), "") == []
+
+
 def test_further_majors_and_pretended_nodes_join_a_running_lab(first: Lab) -> None:
     before = pids(first)
     program("up", "--name", FIRST, "--postgres", "13,18", "--kwok", "2")
@@ -425,6 +447,8 @@ def test_down_of_a_lab_that_never_was_is_no_error() -> None:
     (["status", "--name", NEVER], "lab test-never does not run; start it with"),
     (["exec", "--name", NEVER, "--", "true"], "lab test-never does not run; start it with"),
     (["up", "--postgres", "15,9"], "'15,9' is no list of PostgreSQL majors"),
+    (["up", "--name", NEVER, "--clickhouse-at", ":9000"], "--clickhouse-at: ':9000' is no address of a server"),
+    (["up", "--name", NEVER, "--postgres-at", "db.example"], "LMS_LAB_POSTGRES_USER and _PASSWORD must hold the login"),
 ])
 def test_mistakes_get_one_clear_sentence(words: list[str], says: str) -> None:
     done = program(*words, expect=None)
@@ -435,7 +459,7 @@ def test_mistakes_get_one_clear_sentence(words: list[str], says: str) -> None:
 
 def test_logs_shows_a_component_and_names_all_for_an_unknown_one(first: Lab) -> None:
     assert "Traefik" in program("logs", "--name", FIRST, "traefik").stdout
-    assert "database system is ready" in program("logs", "--name", FIRST, "postgres-15").stdout
+    assert " LOG:  " in program("logs", "--name", FIRST, "postgres-15").stdout
     assert "kube-apiserver" in program("logs", "--name", FIRST, "nonsense", expect=1).stderr
 
 

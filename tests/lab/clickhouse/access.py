@@ -70,7 +70,8 @@ class AccessStatement:
                     493, "ACCESS_ENTITY_ALREADY_EXISTS",
                     f"{kind} {name_of(name)}: cannot insert because {kind} {name_of(name)} already exists in `local_directory`.")
             known[name] = Account(
-                name, is_role=is_role, logins=list(template.logins), roles=list(template.roles), default_database=template.default_database)
+                name, is_role=is_role, logins=list(template.logins), roles=list(template.roles), default_database=template.default_database,
+                shut=template.shut)
         return ""
 
     def _alter_user(self, words: Words) -> str:
@@ -98,8 +99,11 @@ class AccessStatement:
             elif words.accept("DEFAULT ROLE"):
                 if not words.accept("ALL"):
                     account.roles += [role for role in words.list() if role not in account.roles]
+            elif words.accept("HOST NONE"):
+                account.shut = True
             else:
                 words.expect("HOST ANY")
+                account.shut = False
 
     def _drop_user(self, words: Words) -> str:
         return self._drop(words, is_role=False)

@@ -116,7 +116,7 @@ class Login:
 
 @dataclass
 class Account:
-    """A user, or a role (which has no logins)."""
+    """A user, or a role (which has no logins). `shut` is HOST NONE: it may log in from nowhere."""
 
     name: str
     is_role: bool = False
@@ -125,6 +125,7 @@ class Account:
     default_database: str = ""
     roles: list[str] = field(default_factory=list)
     grants: list[Grant] = field(default_factory=list)
+    shut: bool = False
 
 
 class Accounts:
@@ -157,7 +158,7 @@ class Accounts:
 
     def log_in(self, name: str, password: str) -> Account:
         account = self.users.get(name)
-        if account is None or not any(login.accepts(password) for login in account.logins):
+        if account is None or account.shut or not any(login.accepts(password) for login in account.logins):
             raise ServerError(
                 516, "AUTHENTICATION_FAILED",
                 f"{name}: Authentication failed: password is incorrect, or there is no user with such name.")

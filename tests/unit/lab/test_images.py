@@ -103,8 +103,9 @@ def test_pushes_what_is_missing_and_then_nothing(registry: FakeRegistry, parts: 
         "backend_next": "registry.example/lms/backend:2.0",
         "postgres_client": "registry.example/tools/postgres-client:15",
         "clickhouse_client": "registry.example/tools/clickhouse-client:1",
+        "curl": "registry.example/tools/curl:7",
     }
-    assert len(said) == 4
+    assert len(said) == 5
     registry.writes.clear()
     assert push(registry, parts) == (references, [])
     assert registry.writes == []
