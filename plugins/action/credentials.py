@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, the rarus.lms authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Makes or finds a client's credentials in the controller's process."""
+"""Makes, finds or rotates a client's credentials in the controller's process."""
 
 from __future__ import annotations
 

@@ -2,14 +2,14 @@
 # Copyright: (c) 2026, the rarus.lms authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Makes a client's keys and logins, or finds them."""
+"""Makes a client's keys and logins, finds them, or makes them anew step by step."""
 
 from __future__ import annotations
 
 DOCUMENTATION = r"""
 ---
 module: credentials
-short_description: Make the keys and logins of a client once, and tell their fingerprints
+short_description: Make the keys and logins of a client once, rotate them, and tell their fingerprints
 version_added: "0.1.0"
 author: The rarus.lms authors (@rarus-lms)
 description:
@@ -17,10 +17,16 @@ description:
     and what the database stores of it) and the Secret C(rsa-secret-c42) (private key, PEM, PKCS#1).
   - Makes them only when absence is proven. The API must say that they do not exist, and the client's record that they were never made.
     Where the record says that they were, the run stops and says what is missing.
-  - What exists is kept as it is. Values are never part of a result.
-  - Needs the verbs C(get), C(list) and C(create) on C(secrets) in O(namespace), C(get) and C(update) on C(configmaps) in the registry's.
+  - With O(state=present), what exists is kept as it is, and a rotation that is under way stays where it stands.
+  - With O(state=rotated) one step of a rotation is taken, by one write that fails where somebody else has written since. A step that was
+    taken is not taken again, so that a run that was killed is simply repeated. Role P(rarus.lms.rotation#role) takes them all.
+  - With a O(secret_store), values are written there first and to the Secrets afterwards, and a Secret that is missing is made of them.
+  - Values are never part of a result.
+  - Needs the verbs C(get), C(list) and C(create) on C(secrets) in O(namespace), C(get) and C(update) on C(configmaps) in the registry's;
+    to rotate, C(update) on C(secrets) and C(list) on C(pods) too.
 extends_documentation_fragment:
   - rarus.lms.kubernetes
+  - rarus.lms.place
   - rarus.lms.attributes
 options:
   client:
@@ -30,16 +36,8 @@ options:
   state:
     description: What shall hold of the credentials.
     type: str
-    choices: [present]
+    choices: [present, rotated]
     default: present
-  namespace:
-    description: Namespace that the client's environment lives in, and its Secrets with it.
-    type: str
-    required: true
-  registry_namespace:
-    description: Namespace that the records lie in. Empty means O(namespace).
-    type: str
-    default: ""
   recorded:
     description:
       - What the client's record says of the credentials, as M(rarus.lms.client) has returned it; spares a read when it is V(made).
@@ -80,13 +78,107 @@ options:
         description: Name of the Secret.
         type: str
         required: true
-      keys:
-        description: Keys in the Secret.
-        type: list
-        elements: str
+      key:
+        description: Key in the Secret.
+        type: str
         required: true
+  secret_store:
+    description:
+      - Where the client's values are at home. The Secrets in the cluster are made from there.
+      - Nothing secret is an option of it. Token, secret id or JWT come from where community.hashi_vault takes them on the controller,
+        such as E(VAULT_TOKEN), E(ANSIBLE_HASHI_VAULT_SECRET_ID) and E(ANSIBLE_HASHI_VAULT_JWT).
+    type: dict
+    suboptions:
+      kind:
+        description:
+          - V(kubernetes) means the Secrets alone.
+          - V(vault) means HashiCorp Vault or OpenBao. It needs the collection community.hashi_vault and the Python library C(hvac), and a
+            task that runs on the controller itself, with a local connection and without become.
+        type: str
+        choices: [kubernetes, vault]
+        default: kubernetes
+      url:
+        description: Address of Vault, with V(https://). Empty means E(VAULT_ADDR).
+        type: str
+        default: ""
+      mount:
+        description: Where a KV engine of version 2 is mounted.
+        type: str
+        default: secret
+      path:
+        description: Path in the engine. Each client is a secret below it, such as C(secret/lms/C42).
+        type: str
+        default: lms
+      namespace:
+        description: Vault's own namespace. Empty means E(VAULT_NAMESPACE), or none.
+        type: str
+        default: ""
+      ca_file:
+        description: PEM file of the CA that signed the certificate. Empty means E(VAULT_CACERT), or the machine's own list.
+        type: str
+        default: ""
+      auth_method:
+        description: How to log in.
+        type: str
+        choices: [token, approle, jwt]
+        default: token
+      auth_mount:
+        description: Where the auth method is mounted. Empty means its name.
+        type: str
+        default: ""
+      role_id:
+        description: Role to log in with, for V(approle) and V(jwt).
+        type: str
+        default: ""
+  differing:
+    description:
+      - What holds where values in Vault and in the Secrets differ, though no run that was killed explains it.
+      - With V(stop) the run ends and says which. V(vault) and V(secret) write the one over the other, and need O(confirm).
+    type: str
+    choices: [stop, vault, secret]
+    default: stop
+  recreate:
+    description:
+      - Make Secrets anew that the record knows of and that are gone, instead of stopping. Needs O(confirm).
+      - It ends every user's session. The databases get the new passwords when the Jobs run next.
+    type: bool
+    default: false
+  parts:
+    description: What to rotate, with O(state=rotated). A rotation that is unfinished goes on with the parts that it began with only.
+    type: list
+    elements: str
+    choices: [postgres, clickhouse, seed, rsa]
+    default: []
+  step:
+    description:
+      - The step of the rotation to take, with O(state=rotated).
+      - V(open) adds the next logins, which the databases let in once the Jobs have run.
+      - V(switch) puts them in the place of those in use, which stay open, and makes seed and RSA key anew.
+      - V(close) takes the former logins away, which the databases refuse once the Jobs have run. It waits for pods that drain.
+      - V(done) ends the rotation.
+    type: str
+    choices: [open, switch, close, done]
+  confirm:
+    description:
+      - The client's id, typed again. Needed where the seed is among the O(parts), and with O(recreate), which both end all sessions.
+      - Needed too where O(differing) has values written over.
+    type: str
+    default: ""
+  wait_timeout:
+    description: Seconds to wait in step V(close) for pods that are ending and may still use the former logins.
+    type: int
+    default: 120
+  epoch:
+    description:
+      - Epoch of the record as M(rarus.lms.client_lease) has returned it. Where another run has begun one since, nothing is rotated.
+    type: int
+  actor:
+    description: Who rotates. Empty means the user and host, and the number of the AWX job.
+    type: str
+    default: ""
 requirements:
   - cryptography >= 3.4
+  - hvac >= 2.1, for Vault
 """
 
 EXAMPLES = r"""
@@ -96,7 +188,7 @@ EXAMPLES = r"""
     namespace: lms-dev
     watched_secrets:
       - name: sms4b
-        keys: [token]
+        key: token
   register: credentials
 
 - name: Take a key that is there already
@@ -106,6 +198,22 @@ EXAMPLES = r"""
     rsa_key_secret:
       name: key-of-c43
       key: tls.key
+
+- name: Make the credentials of C44, which are at home in Vault
+  rarus.lms.credentials:
+    client: C44
+    namespace: lms-dev
+    secret_store:
+      kind: vault
+      url: https://vault.example:8200
+
+- name: Begin to rotate the login of PostgreSQL
+  rarus.lms.credentials:
+    client: C42
+    namespace: lms-dev
+    state: rotated
+    parts: [postgres]
+    step: open
 """
 
 RETURN = r"""
@@ -124,13 +232,33 @@ fingerprint:
   returned: success
   type: str
 fingerprints:
-  description: Keyed fingerprints by name (V(seed), V(rsa), V(postgres), V(clickhouse), and C(secret/key) of each watched one).
+  description:
+    - Keyed fingerprints by name (V(seed), V(rsa), V(postgres), V(clickhouse), and C(secret/key) of each watched one).
+    - V(postgres_logins) and V(clickhouse_logins) are over all logins that the database lets in.
   returned: success
   type: dict
+database_fingerprint:
+  description: What the databases must follow, as one text, which the Jobs are made for. Names all logins to let in.
+  returned: success
+  type: str
+  sample: 0c3f5e1a9b2d4c60 77aa01be5f1c0a12 postgres=c42,c42_b clickhouse=c42
 made:
   description: When the credentials were made (ISO 8601, UTC). Empty in check mode before they are made.
   returned: success
   type: str
+rotated:
+  description: By part, when its last rotation began (ISO 8601, UTC).
+  returned: success
+  type: dict
+logins:
+  description: By database, the user that is in use.
+  returned: success
+  type: dict
+  sample: {postgres: c42_b, clickhouse: c42}
+rotation:
+  description: The rotation under way, with C(parts), the C(step) that was taken last, when it C(began) and C(by) whom. Empty without one.
+  returned: success
+  type: dict
 """
 
 from ansible_collections.rarus.lms.plugins.module_utils._core.module import run_module

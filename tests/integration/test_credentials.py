@@ -89,6 +89,31 @@ def test_one_read_is_enough_where_the_record_was_just_read(deployer: Deployer) -
     audit = deployer.audit()
     assert deployer.module("credentials", **wanted("C41", recorded="made"))["changed"] is False
     assert audit.requests() == ["list secrets/"]
+    operators = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "sms4b"}, "stringData": {"token": "one"}}
+    deployer.lab.kubectl("apply", "--server-side", "-n", NAMESPACE, "-f", "-", text=json.dumps(operators))
+    audit = deployer.audit()
+    watched = [{"name": "sms4b", "key": "token"}]
+    assert deployer.module("credentials", **wanted("C41", recorded="made", watched_secrets=watched))["changed"] is False
+    assert audit.requests() == ["list secrets/", "get secrets/sms4b"]
+
+
+def test_a_rotation_by_the_module_alone(deployer: Deployer) -> None:
+    register(deployer, "C51")
+    deployer.module("credentials", **wanted("C51"))
+    before = values(deployer, "C51")
+    audit = deployer.audit()
+    options = wanted("C51", state="rotated", parts=["postgres", "rsa"])
+    states = [
+        deployer.task("credentials", **options, step=step)["rotation"].get("step", "") for step in ("open", "switch", "close", "done")
+    ]
+    assert states == ["open", "switch", "close", ""]
+    assert audit.writes() == [f"update secrets/{name}" for name in ("lms-credentials-c51", "rsa-secret-c51", *["lms-credentials-c51"] * 3)]
+    after = values(deployer, "C51")
+    assert {key for key in before if before[key] != after[key]} == {"postgres-user", "postgres-password", "postgres-verifier", "rsa_key"}
+    (found,) = deployer.task("credentials_info", namespace=NAMESPACE, clients=["C51"])["clients"]
+    assert (found["logins"], found["rotation"], set(found["rotated"])) == (
+        {"postgres": "c51_b", "clickhouse": "c51"}, {}, {"postgres", "rsa"},
+    )  # fmt: skip
 
 
 def test_module_and_action_answer_alike(deployer: Deployer) -> None:
@@ -169,7 +194,7 @@ def test_a_brought_key_and_watched_secrets_are_read(deployer: Deployer) -> None:
     key = subprocess.run(["openssl", "genrsa", "3072"], check=True, capture_output=True, text=True).stdout
     brought = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "brought"}, "stringData": {"pem": key, "token": "one"}}
     deployer.lab.kubectl("apply", "--server-side", "-n", NAMESPACE, "-f", "-", text=json.dumps(brought))
-    options = wanted("C49", rsa_key_secret={"name": "brought", "key": "pem"}, watched_secrets=[{"name": "brought", "keys": ["token"]}])
+    options = wanted("C49", rsa_key_secret={"name": "brought", "key": "pem"}, watched_secrets=[{"name": "brought", "key": "token"}])
     first = deployer.module("credentials", **options)
     assert base64.b64decode(values(deployer, "C49")["rsa_key"]).decode() == key
     brought["stringData"] = {"pem": key, "token": "two"}

@@ -20,11 +20,27 @@ from .names import MADE, credentials_secret_name, labels, rsa_secret_name
 
 __all__ = [
     "CREDENTIALS_KEYS",
+    "FINGERPRINT_DIGITS",
+    "FINGERPRINT_KEY",
+    "IN_USE",
+    "LOGIN_FIELDS",
+    "NEXT",
+    "PASSWORD",
+    "PREVIOUS",
     "RSA_KEY",
+    "SEED",
     "combined",
     "credentials_secret",
+    "credentials_secret_of",
+    "data_of",
+    "databases_text",
+    "encoded",
     "fingerprints",
+    "fresh_login",
+    "fresh_seed",
     "generate_rsa_key",
+    "login_fingerprints",
+    "login_of",
     "rsa_secret",
     "scram_verifier",
     "validate_rsa_key",
@@ -45,8 +61,13 @@ FINGERPRINT_KEY_BYTES = 32
 FINGERPRINT_DIGITS = 16
 
 SEED = "keys-secret-seed"
-POSTGRES = ("postgres-user", "postgres-password", "postgres-verifier")
-CLICKHOUSE = ("clickhouse-user", "clickhouse-password", "clickhouse-password-sha256", "clickhouse-salt")
+PASSWORD = "password"
+# What a login is, by database: its user, its password, and what the database stores of that.
+LOGIN_FIELDS = {"postgres": ("user", PASSWORD, "verifier"), "clickhouse": ("user", PASSWORD, "password-sha256", "salt")}
+# The logins of one database that a Secret may hold, by what comes between the database and the field in their keys. The databases let in
+# all that are there; the one before has no password any more.
+IN_USE, NEXT, PREVIOUS = "", "next-", "previous-"
+POSTGRES, CLICKHOUSE = (tuple(f"{database}-{field}" for field in fields) for database, fields in LOGIN_FIELDS.items())
 FINGERPRINT_KEY = "fingerprint-key"
 CREDENTIALS_KEYS = (SEED, *POSTGRES, *CLICKHOUSE, FINGERPRINT_KEY)
 
@@ -59,20 +80,38 @@ def credentials_secret(client: ClientId, *, namespace: str, user: str, made: str
 
     user: name of the client's role in both databases; made: date for the annotation (ISO 8601, UTC).
     """
-    postgres, clickhouse = _password(), _password()
-    salt = secrets.token_hex(SALT_BYTES)
-    values = {
-        SEED: secrets.token_hex(SEED_BYTES).encode(),
-        "postgres-user": user.encode(),
-        "postgres-password": postgres.encode(),
-        "postgres-verifier": scram_verifier(postgres, secrets.token_bytes(SALT_BYTES)).encode(),
-        "clickhouse-user": user.encode(),
-        "clickhouse-password": clickhouse.encode(),
-        "clickhouse-password-sha256": hashlib.sha256((clickhouse + salt).encode()).hexdigest().encode(),
-        "clickhouse-salt": salt.encode(),
-        FINGERPRINT_KEY: secrets.token_bytes(FINGERPRINT_KEY_BYTES),
-    }
+    logins = {key: value for database in LOGIN_FIELDS for key, value in fresh_login(database, IN_USE, user).items()}
+    values = {SEED: fresh_seed(), **logins, FINGERPRINT_KEY: secrets.token_bytes(FINGERPRINT_KEY_BYTES)}
+    return credentials_secret_of(client, namespace=namespace, made=made, values=values)
+
+
+def credentials_secret_of(client: ClientId, *, namespace: str, made: str, values: t.Mapping[str, bytes]) -> dict[str, t.Any]:
+    """Return that Secret with given values, by their keys."""
     return _secret(client, credentials_secret_name(client), namespace, made, values)
+
+
+def fresh_seed() -> bytes:
+    """Return a fresh seed: 64 random bytes in hexadecimal."""
+    return secrets.token_hex(SEED_BYTES).encode()
+
+
+def fresh_login(database: str, slot: str, user: str) -> dict[str, bytes]:
+    """Return a login with a fresh password, and what the database stores of it, by the keys of a Secret.
+
+    database: postgres or clickhouse; slot: IN_USE or NEXT.
+    """
+    return login_of(database, slot, user, _password())
+
+
+def login_of(database: str, slot: str, user: str, password: str) -> dict[str, bytes]:
+    """Return a login with a given password (ASCII), as fresh_login does."""
+    salt = secrets.token_hex(SALT_BYTES)
+    if database == "postgres":
+        stored = [scram_verifier(password, bytes.fromhex(salt))]
+    else:
+        stored = [hashlib.sha256((password + salt).encode()).hexdigest(), salt]
+    fields = zip(LOGIN_FIELDS[database], [user, password, *stored], strict=True)
+    return {f"{database}-{slot}{field}": value.encode() for field, value in fields}
 
 
 def rsa_secret(client: ClientId, *, namespace: str, key: bytes, made: str) -> dict[str, t.Any]:
@@ -135,6 +174,16 @@ def values_of(secret: t.Mapping[str, t.Any], keys: t.Sequence[str], fix: str) ->
     return {key: base64.b64decode(data[key]) for key in keys}
 
 
+def data_of(secret: t.Mapping[str, t.Any]) -> dict[str, bytes]:
+    """Return all values that a Secret holds."""
+    return {key: base64.b64decode(value) for key, value in (secret.get("data") or {}).items()}
+
+
+def encoded(values: t.Mapping[str, bytes]) -> dict[str, str]:
+    """Return values as the data of a Secret."""
+    return {key: _base64(value) for key, value in values.items()}
+
+
 def fingerprints(credentials: t.Mapping[str, bytes], rsa_key: bytes, watched: t.Mapping[str, bytes]) -> dict[str, str]:
     """Return a keyed fingerprint (HMAC-SHA256, 16 hexadecimal digits) of seed, rsa, postgres, clickhouse and each watched "secret/key".
 
@@ -144,6 +193,31 @@ def fingerprints(credentials: t.Mapping[str, bytes], rsa_key: bytes, watched: t.
     texts = {name: b"\0".join(credentials[part] for part in parts) for name, parts in PARTS.items()}
     texts |= {"rsa": rsa_key, **watched}
     return {name: _fingerprint(key, name, text) for name, text in texts.items()}
+
+
+def login_fingerprints(values: t.Mapping[str, bytes]) -> dict[str, str]:
+    """Return a keyed fingerprint of the logins that each database must let in, as postgres_logins and clickhouse_logins.
+
+    Which of them is in use makes no difference: it changes when one is added, replaced or taken away. values: all of the Secret's.
+    """
+    found = {}
+    for database, fields in LOGIN_FIELDS.items():
+        keys = [[f"{database}-{slot}{field}" for field in fields if field != PASSWORD] for slot in (IN_USE, NEXT, PREVIOUS)]
+        logins = sorted(b"\0".join(values.get(key, b"") for key in login) for login in keys if login[0] in values)
+        found[f"{database}_logins"] = _fingerprint(values[FINGERPRINT_KEY], f"{database}_logins", b"\n".join(logins))
+    return found
+
+
+def databases_text(values: t.Mapping[str, bytes]) -> str:
+    """Return what the databases must follow, as one text: the fingerprints of their logins, and the logins' names.
+
+    Such as "0c3f... 77aa... postgres=c42,c42_b clickhouse=c42". A Job is made for it, and compares the names with what it finds mounted.
+    """
+    names = []
+    for database in LOGIN_FIELDS:
+        keys = (f"{database}-{slot}user" for slot in (IN_USE, NEXT, PREVIOUS))
+        names.append(f"{database}={','.join(sorted(values[key].decode(errors='replace') for key in keys if key in values))}")
+    return " ".join([*login_fingerprints(values).values(), *names])
 
 
 def combined(credentials: t.Mapping[str, bytes], single: t.Mapping[str, str]) -> str:
@@ -164,8 +238,7 @@ def _password() -> str:
 def _secret(client: ClientId, name: str, namespace: str, made: str, values: t.Mapping[str, bytes]) -> dict[str, t.Any]:
     """Return an Opaque Secret of the client's; base64 data, because stringData would be kept in clear by some appliers."""
     metadata = {"name": name, "namespace": namespace, "labels": labels(client), "annotations": {MADE: made}}
-    data = {key: _base64(value) for key, value in values.items()}
-    return {"apiVersion": "v1", "kind": "Secret", "metadata": metadata, "type": "Opaque", "data": data}
+    return {"apiVersion": "v1", "kind": "Secret", "metadata": metadata, "type": "Opaque", "data": encoded(values)}
 
 
 def _base64(value: bytes) -> str:

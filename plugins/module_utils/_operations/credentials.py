@@ -1,35 +1,38 @@
 # Copyright: (c) 2026, the rarus.lms authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Makes a client's Secrets when it is proven that there are none, and tells by fingerprints what they hold."""
+"""Makes a client's Secrets when it is proven that there are none, rotates what they hold, and tells by fingerprints what that is."""
 
 from __future__ import annotations
 
 import time
 import typing as t
-from dataclasses import dataclass
 
+from .._core.clock import utc_now
 from .._core.errors import ConflictError, InputError, LmsError
 from .._core.operation import Context, Operation
 from .._domain import credentials as domain
 from .._domain.client_id import ClientId
-from .._domain.names import MADE, MANAGED_BY, credentials_secret_name, database_name, is_ours, rsa_secret_name, selector
+from .._domain.names import MANAGED_BY, credentials_secret_name, is_ours, selector
 from .._domain.record import CREATING, NONE, Record
 from .._domain.record import MADE as RECORD_MADE
+from .._domain.rotation import PARTS, STEPS
 from .._domain.screen import stage
-from .._k8s.api import Api
-from .._k8s.connection import KUBERNETES_OPTIONS, connect
-from .._k8s.resources import Ref
-from .registry import change_record, known_record, read_record, utc_now
+from .._k8s.connection import KUBERNETES_OPTIONS, PLACE_OPTIONS, connect
+from .._vault.connection import STORE_OPTIONS
+from .client_secrets import Secrets, Work, brought_key, listed, told, watched
+from .credentials_home import DIFFERING, Home, home_of
+from .credentials_rotation import rotate
+from .registry import change_record, known_record, read_record
 
 __all__ = ["ARGUMENT_SPEC", "OPERATION", "run"]
 
+ROTATED = "rotated"
 ARGUMENT_SPEC: dict[str, t.Any] = {
     **KUBERNETES_OPTIONS,
+    **PLACE_OPTIONS,
     "client": {"type": "str", "required": True},
-    "state": {"type": "str", "choices": ["present"], "default": "present"},
-    "namespace": {"type": "str", "required": True},
-    "registry_namespace": {"type": "str", "default": ""},
+    "state": {"type": "str", "choices": ["present", ROTATED], "default": "present"},
     "recorded": {"type": "str", "choices": [NONE, CREATING, RECORD_MADE, ""], "default": ""},
     "database_user": {"type": "str", "default": ""},
     "rsa_bits": {"type": "int", "choices": [2048, 3072, 4096], "default": 2048},
@@ -45,71 +48,63 @@ ARGUMENT_SPEC: dict[str, t.Any] = {
         "no_log": False,
         "options": {
             "name": {"type": "str", "required": True},
-            "keys": {"type": "list", "elements": "str", "required": True, "no_log": False},
+            "key": {"type": "str", "required": True, "no_log": False},
         },
     },
+    "secret_store": {"type": "dict", "no_log": False, "options": STORE_OPTIONS},
+    "differing": {"type": "str", "choices": list(DIFFERING), "default": "stop"},
+    "recreate": {"type": "bool", "default": False},
+    "parts": {"type": "list", "elements": "str", "choices": list(PARTS), "default": []},
+    "step": {"type": "str", "choices": list(STEPS)},
+    "confirm": {"type": "str", "default": ""},
+    "wait_timeout": {"type": "int", "default": 120},
+    "epoch": {"type": "int"},
+    "actor": {"type": "str", "default": ""},
 }
-
-# A second login, which rotation alternates with the first.
-SECOND_LOGIN = "_b"
-
-Secrets = dict[str, dict[str, t.Any]]
-
-
-@dataclass(frozen=True)
-class Work:
-    """What one run works on."""
-
-    api: Api
-    client: ClientId
-    namespace: str
-    registry: str
-    params: t.Mapping[str, t.Any]
-
-    @property
-    def names(self) -> tuple[str, str]:
-        """Return the names of the client's Secrets, in the order in which they are made."""
-        return (credentials_secret_name(self.client), rsa_secret_name(self.client))
-
-    @property
-    def user(self) -> str:
-        """Return the name of the client's role in the databases."""
-        return str(self.params["database_user"] or database_name(self.client))
-
-    def ref(self, name: str) -> Ref:
-        """Return the reference of a Secret in the client's namespace."""
-        return Ref("v1", "Secret", name, self.namespace)
 
 
 def run(params: t.Mapping[str, t.Any], context: Context) -> dict[str, t.Any]:
-    """Return names, fingerprints and date of the client's credentials, after making those that are proven absent."""
-    started = time.monotonic()
+    """Return names, fingerprints and dates of the client's credentials, after making or rotating them."""
     client = ClientId.parse(params["client"])
     namespace = params["namespace"]
     work = Work(connect(params), client, namespace, params["registry_namespace"] or namespace, params)
-    found = _listed(work)
+    return rotate(work, context) if params["state"] == ROTATED else _present(work, context)
+
+
+def _present(work: Work, context: Context) -> dict[str, t.Any]:
+    """Make those of the credentials that are proven absent."""
+    started = time.monotonic()
+    found = listed(work)
+    home = home_of(work, context)
+    changed = home.settle(found)
     missing = [name for name in work.names if name not in found]
-    watched = _watched(work)
-    recorded = params["recorded"]
-    changed = bool(missing)
+    values = watched(work)
+    recorded = work.params["recorded"]
+    changed = changed or bool(missing)
+    kept = home.known
     if missing or recorded != RECORD_MADE:
         record = _record(work, check_mode=context.check_mode)
-        _refuse_doubt(work, record, found, missing)
+        _refuse_doubt(work, record, found, missing, kept=kept)
         changed = changed or record.credentials != RECORD_MADE
         if not context.check_mode:
-            found |= _completed(work, record, missing)
+            found |= _completed(work, record, missing, home, found)
     if missing:
         verb = "would create" if context.check_mode else "created"
-        context.report(stage("credentials", f"{verb}: {_contents(work, missing)}", time.monotonic() - started))
+        contents = f"{' and '.join(missing)}, as Vault has kept it" if kept else _contents(work, missing)
+        context.report(stage("credentials", f"{verb}: {contents}", time.monotonic() - started))
+    answer = {"changed": changed, "created": missing, "secrets": list(work.names)}
     if any(name not in found for name in work.names):
-        return {"changed": True, "created": missing, "secrets": list(work.names), "fingerprint": "", "fingerprints": {}, "made": ""}
-    return {"changed": changed, "created": missing, "secrets": list(work.names), **_told(work, found, watched)}
-
-
-def _listed(work: Work) -> Secrets:
-    """Return those of the client's Secrets that exist, by name, in one read."""
-    found = work.api.list("v1", "Secret", work.namespace, label_selector=selector(work.client))
-    return {secret["metadata"]["name"]: secret for secret in found if secret["metadata"]["name"] in work.names}
+        unknown = {
+            "fingerprint": "",
+            "fingerprints": {},
+            "database_fingerprint": "",
+            "made": "",
+            "rotated": {},
+            "logins": {},
+            "rotation": {},
+        }
+        return {**answer, "changed": True, **unknown}
+    return {**answer, **told(work, found, values)}
 
 
 def _record(work: Work, *, check_mode: bool) -> Record:
@@ -118,8 +113,11 @@ def _record(work: Work, *, check_mode: bool) -> Record:
     return record or Record(client=work.client, catalogue="", namespace=work.namespace, registry_namespace=work.registry)
 
 
-def _refuse_doubt(work: Work, record: Record, found: Secrets, missing: t.Sequence[str]) -> None:
-    """Raise unless every missing Secret is proven never to have been made: by a true 404 now, and by the record that was read before."""
+def _refuse_doubt(work: Work, record: Record, found: Secrets, missing: t.Sequence[str], *, kept: bool) -> None:
+    """Raise unless every missing Secret is proven never to have been made: by a true 404 now, and by the record that was read before.
+
+    kept: its values are at home in a store, so that it can be made again.
+    """
     absent = []
     for name in missing:
         now = work.api.get(work.ref(name), metadata_only=True)
@@ -127,20 +125,35 @@ def _refuse_doubt(work: Work, record: Record, found: Secrets, missing: t.Sequenc
             absent.append(name)
         elif not is_ours(now, work.client):
             raise _not_ours(work, name, now)
-    if absent and record.credentials == RECORD_MADE:
+    if not absent or kept or _may_recreate(work):
+        return
+    if record.credentials == RECORD_MADE:
         raise _lost(work, absent, f"though the record of {work.client} says that it was made")
-    if absent and found and record.credentials == NONE:
+    if found and record.credentials == NONE:
         raise _lost(work, absent, f"though {' and '.join(found)} exists and the record of {work.client} knows of neither")
 
 
-def _completed(work: Work, record: Record, missing: t.Sequence[str]) -> Secrets:
+def _may_recreate(work: Work) -> bool:
+    """Return whether the operator wants what was lost to be made anew; raises InputError where the id was not typed with it."""
+    if not work.params["recreate"]:
+        return False
+    if work.params["confirm"] != work.client.id:
+        raise InputError(
+            f"confirm: making lost credentials of {work.client} anew ends every user's session, and new database connections of the running"
+            f" pods fail until they are replaced. Expected the client's id, {work.client}.",
+            hint=f"Type it, confirm={work.client}, or restore the Secrets from a backup.",
+        )
+    return True
+
+
+def _completed(work: Work, record: Record, missing: t.Sequence[str], home: Home, found: Secrets) -> Secrets:
     """Create what is missing between the two notes in the record; a run killed anywhere is finished by the next one."""
     made: Secrets = {}
     if missing:
-        fresh = {name: _fresh(work, name) for name in missing}
+        fresh = {name: {} if home.known else _fresh(work, name) for name in missing}
         record, _written = change_record(work.api, record, _note(CREATING))
-        for name in missing:
-            made[name] = _created(work, fresh[name])
+        for name, secret in home.keep(fresh, found).items():
+            made[name] = _created(work, secret)
     change_record(work.api, record, _note(RECORD_MADE))
     return made
 
@@ -156,15 +169,8 @@ def _fresh(work: Work, name: str) -> dict[str, t.Any]:
     if name == credentials_secret_name(work.client):
         return domain.credentials_secret(work.client, namespace=work.namespace, user=work.user, made=made)
     brought = work.params["rsa_key_secret"]
-    key = _brought_key(work, brought["name"], brought["key"]) if brought else domain.generate_rsa_key(work.params["rsa_bits"])
+    key = brought_key(work, brought["name"], brought["key"]) if brought else domain.generate_rsa_key(work.params["rsa_bits"])
     return domain.rsa_secret(work.client, namespace=work.namespace, key=key, made=made)
-
-
-def _brought_key(work: Work, name: str, key: str) -> bytes:
-    """Return the private key that the operator brought in a Secret, checked."""
-    value = _operators(work, name, [key], "rsa_key_secret")[key]
-    domain.validate_rsa_key(value, f"key {key} of Secret {work.namespace}/{name}")
-    return value
 
 
 def _created(work: Work, secret: dict[str, t.Any]) -> dict[str, t.Any]:
@@ -183,48 +189,6 @@ def _created(work: Work, secret: dict[str, t.Any]) -> dict[str, t.Any]:
         return found
 
 
-def _watched(work: Work) -> dict[str, bytes]:
-    """Return the values in the operator's Secrets whose change shall be noticed, by "secret/key"."""
-    return {
-        f"{entry['name']}/{key}": value
-        for entry in work.params["watched_secrets"]
-        for key, value in _operators(work, entry["name"], entry["keys"], "watched_secrets").items()
-    }
-
-
-def _operators(work: Work, name: str, keys: t.Sequence[str], option: str) -> dict[str, bytes]:
-    """Return values of a Secret that the operator provides."""
-    secret = work.api.get(work.ref(name))
-    fix = f"Create it with the key{'s' if len(keys) > 1 else ''} {' and '.join(keys)}, or correct the setting."
-    if secret is None:
-        raise InputError(f"{option}: there is no {work.ref(name)}.", hint=fix)
-    return domain.values_of(secret, keys, fix)
-
-
-def _told(work: Work, found: Secrets, watched: t.Mapping[str, bytes]) -> dict[str, t.Any]:
-    """Return what may be known of the credentials: fingerprints and the date."""
-    restore = "Restore it from a backup; values are never made anew behind the databases' back."
-    credentials_name, rsa_name = work.names
-    values = domain.values_of(found[credentials_name], domain.CREDENTIALS_KEYS, restore)
-    rsa_key = domain.values_of(found[rsa_name], (domain.RSA_KEY,), restore)[domain.RSA_KEY]
-    _expect_user(work, values)
-    single = domain.fingerprints(values, rsa_key, watched)
-    metadata = found[credentials_name]["metadata"]
-    made = (metadata.get("annotations") or {}).get(MADE) or metadata.get("creationTimestamp", "")
-    return {"fingerprint": domain.combined(values, single), "fingerprints": single, "made": made}
-
-
-def _expect_user(work: Work, values: t.Mapping[str, bytes]) -> None:
-    """Raise where the Secret's logins are of another role than the settings name."""
-    for database in ("postgres", "clickhouse"):
-        user = values[f"{database}-user"].decode(errors="replace")
-        if user not in (work.user, work.user + SECOND_LOGIN):
-            raise InputError(
-                f"database_user: {work.user} is not the user {user} that {work.ref(work.names[0])} was made with ({database}).",
-                hint="Set database_prefix back; a role and its database are not renamed by a setting.",
-            )
-
-
 def _contents(work: Work, missing: t.Sequence[str]) -> str:
     """Return what the missing Secrets hold, for the operator."""
     key = "rsa (brought)" if work.params["rsa_key_secret"] else f"rsa {work.params['rsa_bits']}"
@@ -239,7 +203,7 @@ def _not_ours(work: Work, name: str, found: t.Mapping[str, t.Any]) -> LmsError:
     owner = (found["metadata"].get("labels") or {}).get(MANAGED_BY, "nobody that says so")
     return LmsError(
         f"{work.ref(name)} exists and is not this collection's Secret of {work.client} (made by {owner}); it is left alone.",
-        hint="Move it away if nothing uses it; an environment made by hand is to be adopted, not provisioned.",
+        hint=f"Of an environment made by hand: adopt_client.yml -e client={work.client} keeps its values. Otherwise move it away.",
     )
 
 
@@ -248,7 +212,9 @@ def _lost(work: Work, missing: t.Sequence[str], why: str) -> LmsError:
     names = " and ".join(str(work.ref(name)) for name in missing)
     return LmsError(
         f"{names} is missing, {why}. It is not made anew: the databases and the users' sessions rest on the old values.",
-        hint=f"Restore it from a backup with its labels ({selector(work.client)}), then run the same again.",
+        hint=f"Restore it from a backup with its labels ({selector(work.client)}), then run the same again; where it is in escrow: "
+        f"restore_credentials.yml -e client={work.client}. Without a backup: recreate=true and confirm={work.client} make new ones, "
+        "which the databases then get (docs/credentials.md).",
         data={"missing": list(missing)},
     )
 

@@ -51,6 +51,13 @@ def make(fake_api: FakeApi, lines: list[str] | None = None, *, check_mode: bool 
         "rsa_bits": 2048,
         "rsa_key_secret": None,
         "watched_secrets": [],
+        "state": "present",
+        "recreate": False,
+        "parts": [],
+        "step": None,
+        "confirm": "",
+        "epoch": None,
+        "actor": "me",
     }
     report = (lines if lines is not None else []).append
     return operation.run({**fake_api.params, **given, **changes}, Context(check_mode=check_mode, report=report))
@@ -95,7 +102,8 @@ def test_credentials_are_made_between_two_notes_in_the_record(registered: FakeAp
     assert notes == ["creating", "made"]
     assert set(secrets(registered)) == {CREDENTIALS, RSA}
     assert (result["changed"], result["created"], result["secrets"]) == (True, [CREDENTIALS, RSA], [CREDENTIALS, RSA])
-    assert set(result["fingerprints"]) == {"seed", "rsa", "postgres", "clickhouse"}
+    assert set(result["fingerprints"]) == {"seed", "rsa", "postgres", "clickhouse", "postgres_logins", "clickhouse_logins"}
+    assert (result["logins"], result["rotated"], result["rotation"]) == ({"postgres": "c42", "clickhouse": "c42"}, {}, {})
     assert result["made"].endswith("Z")
     assert lines[0].startswith("  credentials  created: seed, rsa 2048, postgres, clickhouse ")
 
@@ -123,7 +131,7 @@ def test_one_read_is_spared_where_the_record_was_just_read(registered: FakeApi) 
     registered.add(operators("sms4b", token=b"t"))
     make(registered)
     registered.requests.clear()
-    make(registered, recorded="made", watched_secrets=[{"name": "sms4b", "keys": ["token"]}])
+    make(registered, recorded="made", watched_secrets=[{"name": "sms4b", "key": "token"}])
     assert registered.reads() == ["/api/v1/namespaces/lms-dev/secrets", "/api/v1/namespaces/lms-dev/secrets/sms4b"]
 
 
@@ -205,8 +213,9 @@ def test_a_record_that_was_lost_finds_a_whole_pair_again(registered: FakeApi) ->
 @pytest.mark.parametrize("name", [CREDENTIALS, RSA])
 def test_somebody_elses_secret_is_refused_before_anything_is_written(registered: FakeApi, name: str) -> None:
     registered.add(operators(name, rsa_key=b"theirs"))
-    with pytest.raises(LmsError, match=f"Secret lms-dev/{name} exists and is not this collection's Secret of C42"):
+    with pytest.raises(LmsError, match=f"Secret lms-dev/{name} exists and is not this collection's Secret of C42") as refused:
         make(registered)
+    assert "adopt_client.yml -e client=C42" in refused.value.hint
     assert registered.writes() == []
 
 
@@ -319,7 +328,7 @@ def test_the_length_of_the_key_is_settable(registered: FakeApi, monkeypatch: pyt
 
 def test_watched_secrets_join_the_fingerprint(registered: FakeApi) -> None:
     registered.add(operators("sms4b", token=b"one", other=b"x"))
-    watched = [{"name": "sms4b", "keys": ["token"]}]
+    watched = [{"name": "sms4b", "key": "token"}]
     first = make(registered, watched_secrets=watched)
     registered.remove("Secret", "sms4b")
     registered.add(operators("sms4b", token=b"two", other=b"x"))
@@ -331,10 +340,10 @@ def test_watched_secrets_join_the_fingerprint(registered: FakeApi) -> None:
 
 def test_a_watched_secret_that_is_missing_is_named(registered: FakeApi) -> None:
     with pytest.raises(InputError, match="watched_secrets: there is no Secret lms-dev/sms4b"):
-        make(registered, watched_secrets=[{"name": "sms4b", "keys": ["token"]}])
+        make(registered, watched_secrets=[{"name": "sms4b", "key": "token"}])
     registered.add(operators("sms4b", other=b"x"))
     with pytest.raises(LmsError, match="Secret lms-dev/sms4b lacks token"):
-        make(registered, watched_secrets=[{"name": "sms4b", "keys": ["token"]}])
+        make(registered, watched_secrets=[{"name": "sms4b", "key": "token"}])
 
 
 def test_the_logins_have_the_name_that_the_settings_give(registered: FakeApi) -> None:
