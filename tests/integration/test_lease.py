@@ -1,0 +1,116 @@
+# Copyright: (c) 2026, the rarus.lms authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Two runs on one client: the second waits or gives up, a dead one is passed over, and one that was overtaken stops."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+import signal
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from support.ids import fresh
+from support.lab import Lab, Prepared
+from support.runs import Run, until
+
+FREED_WITHIN_SECONDS = 60
+SPACE = "test-lease"
+
+
+@pytest.fixture(scope="module")
+def ready(lab: Lab) -> Iterator[Prepared]:
+    """A namespace of this file's own, its catalogue that of lms-dev."""
+    lab.kubectl("delete", "namespace", SPACE, "--ignore-not-found", "--wait")
+    extra = {"lms_namespace_id": SPACE, "lms_catalogue": SPACE, "lms_static_volume": {"kind": "none"}, "namespace_volume": "none"}
+    prepared = lab.prepare(namespace=SPACE, extra=extra)
+    yield prepared
+    lab.kubectl("delete", "namespace", SPACE, "--wait=false")
+
+
+def holder(lab: Lab, client: str) -> str:
+    """Return who holds a client's Lease, "" for nobody."""
+    return str((lab.get("lease", f"lms-client-{client.lower()}", SPACE).get("spec") or {}).get("holderIdentity") or "")
+
+
+def epoch(lab: Lab, client: str) -> int:
+    """Return the epoch in a client's record."""
+    return int(lab.get("configmap", f"lms-client-{client.lower()}", SPACE)["data"]["epoch"])
+
+
+def micro_time(seconds: float) -> str:
+    """Return seconds since 1970 as a Lease has them."""
+    return dt.datetime.fromtimestamp(seconds, tz=dt.UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+
+
+def provisioning(prepared: Prepared, client: str, **variables: Any) -> Run:
+    """Begin to provision a client."""
+    return Run(prepared, "provision_client", client=client, **variables)
+
+
+def begun(lab: Lab, prepared: Prepared, client: str) -> Run:
+    """Return a run that has taken its client's Lease and goes on."""
+    run = provisioning(prepared, client)
+    until(lambda: run.process.poll() is not None or holder(lab, client), "a Lease")
+    assert run.process.poll() is None, run.output
+    return run
+
+
+def test_the_second_run_waits_and_says_for_whom(lab: Lab, ready: Prepared) -> None:
+    client = fresh()
+    first = begun(lab, ready, client)
+    second = provisioning(ready, client)
+    assert first.ended()[0] == 0, first.output
+    code, output = second.ended()
+    assert code == 0, output
+    assert f"{client} is held by root@" in output
+    assert f"{client} is ready" in output
+    assert epoch(lab, client) == 2
+    assert holder(lab, client) == ""
+    lease = lab.get("lease", f"lms-client-{client.lower()}", SPACE)
+    assert f"{client} is ready, nothing changed" in ready.provision(client).stdout
+    assert lab.get("lease", f"lms-client-{client.lower()}", SPACE) == lease
+
+
+def test_a_run_gives_up_after_its_time_and_has_touched_nothing(lab: Lab, ready: Prepared) -> None:
+    client = fresh()
+    lab.hold(client, SPACE, "anna@desk")
+    done = ready.provision(client, "-e", "lms_lease_wait_seconds=1", check=False)
+    assert done.returncode == 2
+    assert f"client: {client} is held by anna@desk since 20" in done.stdout
+    assert "5f1c" not in done.stdout
+    assert lab.get("secret", "", SPACE, selector=f"rarus.lms/client={client}").get("items", []) == []
+
+
+def test_a_killed_run_blocks_nobody_for_long(lab: Lab, ready: Prepared) -> None:
+    client = fresh()
+    first = begun(lab, ready, client)
+    first.send(signal.SIGKILL)
+    killed = time.monotonic()
+    until(
+        lambda: not lab.get("lease", f"lms-client-{client.lower()}", SPACE) or first.process.poll() is not None, "the end of the first run"
+    )
+    second = provisioning(ready, client)
+    until(lambda: epoch(lab, client) == 2, "the second run's epoch")
+    assert time.monotonic() - killed < FREED_WITHIN_SECONDS
+    code, output = second.ended()
+    assert (code, f"{client} is ready" in output) == (0, True), output
+
+
+def test_a_run_that_was_overtaken_stops_at_its_next_step_and_says_by_whom(lab: Lab, ready: Prepared) -> None:
+    client = fresh()
+    first = begun(lab, ready, client)
+    first.send(signal.SIGSTOP)
+    silent = {"spec": {"renewTime": micro_time(time.time() - FREED_WITHIN_SECONDS)}}
+    lab.kubectl("patch", "lease", f"lms-client-{client.lower()}", "-n", SPACE, "--type=merge", "-p", json.dumps(silent))
+    code, output = provisioning(ready, client, lms_keys_token_ttl_hours=9).ended()
+    assert (code, f"{client} is ready" in output) == (0, True), output
+    first.send(signal.SIGCONT)
+    code, output = first.ended()
+    assert code == 2, output
+    assert f"client: {client} was taken over by root@" in output
+    assert "this run stops before it writes anything more" in output
+    assert lab.get("configmap", f"lms-config-{client.lower()}", SPACE)["data"]["LMS_KEYS_TOKEN_TTL_HOURS"] == "9"

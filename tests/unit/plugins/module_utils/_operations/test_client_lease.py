@@ -1,0 +1,140 @@
+# Copyright: (c) 2026, the rarus.lms authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+from __future__ import annotations
+
+import threading
+import typing as t
+
+import pytest
+from ansible_collections.rarus.lms.plugins.module_utils._core.errors import ConflictError, InputError
+from ansible_collections.rarus.lms.plugins.module_utils._core.operation import Context
+from ansible_collections.rarus.lms.plugins.module_utils._domain.client_id import ClientId
+from ansible_collections.rarus.lms.plugins.module_utils._domain.lease import LEASE_SECONDS, Lease
+from ansible_collections.rarus.lms.plugins.module_utils._domain.record import Record
+from ansible_collections.rarus.lms.plugins.module_utils._k8s.connection import connect
+from ansible_collections.rarus.lms.plugins.module_utils._operations import client_lease
+from support.fake_api import FakeApi
+
+REGISTRY = "registry"
+LEASES = "coordination.k8s.io/v1"
+
+
+def lease(api: FakeApi, *, lines: list[str] | None = None, check_mode: bool = False, **changes: t.Any) -> dict[str, t.Any]:
+    given: dict[str, t.Any] = {
+        "clients": ["C42"],
+        "state": "present",
+        "registry_namespace": REGISTRY,
+        "token": "",
+        "epochs": {},
+        "duration": LEASE_SECONDS,
+        "wait_timeout": 0,
+        "actor": "anna@desk",
+    }
+    report = (lines if lines is not None else []).append
+    return client_lease.run({**api.params, **given, **changes}, Context(check_mode=check_mode, report=report))
+
+
+def stored(api: FakeApi, client: str = "C42") -> Lease:
+    found = api.stored("Lease", f"lms-client-{client.lower()}", REGISTRY, LEASES)
+    assert found is not None
+    return Lease.from_object(found, ClientId.parse(client))
+
+
+def record(api: FakeApi, client: str = "C42") -> Record:
+    found = api.stored("ConfigMap", f"lms-client-{client.lower()}", REGISTRY)
+    assert found is not None
+    return Record.from_object(found, ClientId.parse(client))
+
+
+@pytest.fixture
+def registered(fake_api: FakeApi) -> FakeApi:
+    for client in ("C7", "C42"):
+        fake_api.add(Record(client=ClientId.parse(client), catalogue="a", namespace="lms-dev", registry_namespace=REGISTRY).to_object())
+    return fake_api
+
+
+def test_a_free_lease_is_taken_and_begins_an_epoch(registered: FakeApi) -> None:
+    taken = lease(registered, clients=["C42", "C7", "C42"])
+    assert (taken["changed"], taken["waited"], taken["epochs"]) == (True, False, {"C7": 1, "C42": 1})
+    assert stored(registered).holder == f"anna@desk {taken['token']}"
+    assert (record(registered).epoch, record(registered).epoch_by) == (1, "anna@desk")
+
+
+def test_it_is_renewed_and_given_back_by_its_run_alone(registered: FakeApi) -> None:
+    first = lease(registered)
+    again = lease(registered, token=first["token"], epochs=first["epochs"])
+    assert (again["token"], again["epochs"], record(registered).epoch) == (first["token"], {"C42": 1}, 1)
+    assert lease(registered, state="absent", token="another")["changed"] is False
+    assert stored(registered).holder
+    assert lease(registered, state="absent", token=first["token"])["changed"] is True
+    assert stored(registered).holder == ""
+    assert lease(registered)["epochs"] == {"C42": 2}
+
+
+def test_who_holds_it_is_named_when_the_time_is_over(registered: FakeApi) -> None:
+    lease(registered, actor="bert@desk")
+    with pytest.raises(ConflictError, match=r"^client: C42 is held by bert@desk since 20.* UTC \(Lease registry/lms-client-c42\); gave up"):
+        lease(registered)
+    assert record(registered).epoch == 1
+
+
+def test_a_run_waits_for_the_other_one(registered: FakeApi) -> None:
+    first = lease(registered, actor="bert@desk")
+    lines: list[str] = []
+    released = threading.Timer(0.3, lambda: lease(registered, state="absent", token=first["token"], actor="bert@desk"))
+    released.start()
+    taken = lease(registered, lines=lines, wait_timeout=20)
+    released.join()
+    assert (taken["waited"], taken["epochs"]) == (True, {"C42": 2})
+    assert len(lines) == 1
+    assert "C42 is held by bert@desk since" in lines[0]
+
+
+def test_a_dead_run_is_passed_over_and_finds_that_it_was_overtaken(registered: FakeApi, monkeypatch: pytest.MonkeyPatch) -> None:
+    first = lease(registered, actor="bert@desk")
+    long_ago = stored(registered)
+    registered.add(Lease(long_ago.client, REGISTRY, long_ago.holder, renewed=long_ago.renewed - LEASE_SECONDS - 5).to_object())
+    second = lease(registered)
+    assert (second["waited"], second["epochs"]) == (False, {"C42": 2})
+    for given in ({"token": first["token"], "epochs": first["epochs"]}, {"token": second["token"], "epochs": first["epochs"]}):
+        with pytest.raises(ConflictError, match="C42 was taken over by anna@desk") as caught:
+            lease(registered, actor="bert@desk" if given["token"] == first["token"] else "anna@desk", **given)
+        assert "stops before it writes anything more" in caught.value.message
+    lease(registered, state="absent", token=second["token"])
+    with pytest.raises(ConflictError, match="C42 was taken over by anna@desk"):
+        lease(registered, actor="bert@desk", token=first["token"], epochs=first["epochs"])
+
+
+def test_of_many_at_once_one_takes_it(registered: FakeApi) -> None:
+    taken: list[str] = []
+
+    def race(actor: str) -> None:
+        try:
+            taken.append(lease(registered, actor=actor)["token"])
+        except ConflictError:
+            return
+
+    racers = [threading.Thread(target=race, args=(f"racer-{number}",)) for number in range(8)]
+    for racer in racers:
+        racer.start()
+    for racer in racers:
+        racer.join()
+    assert len(taken) == 1
+    assert stored(registered).holder.endswith(taken[0])
+
+
+def test_check_mode_and_an_unknown_client_leave_nothing(registered: FakeApi) -> None:
+    assert lease(registered, check_mode=True)["changed"] is False
+    assert registered.writes() == []
+    with pytest.raises(InputError, match="C9 is not on the list"):
+        lease(registered, clients=["C9"])
+
+
+@pytest.mark.parametrize(("duration", "writes"), [(LEASE_SECONDS, 0), (0, 1)])
+def test_a_wait_beats_when_it_is_time(registered: FakeApi, duration: int, writes: int) -> None:
+    first = lease(registered)
+    registered.requests.clear()
+    api = connect(registered.params)
+    client_lease.Holding.of_run(api, REGISTRY, [ClientId.parse("C42")], first["token"], duration, "anna@desk").beat()
+    assert len(registered.writes()) == writes
