@@ -42,7 +42,7 @@ def test_a_client_is_registered_once_and_found_again(deployer: Deployer) -> None
     assert audit.requests() == ["get configmaps/lms-client-c42"]
     stored = deployer.lab.get("configmap", "lms-client-c42", "test-client")
     assert {key: stored["data"][key] for key in ("schema", "client", "catalogue", "phase", "credentials")} == {
-        "schema": "1",
+        "schema": "2",
         "client": "C42",
         "catalogue": "test",
         "phase": "registered",

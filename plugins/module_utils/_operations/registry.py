@@ -5,20 +5,19 @@
 
 from __future__ import annotations
 
-import datetime as dt
 import getpass
 import os
 import socket
 import typing as t
 
-from .._core.errors import ConflictError, InputError
+from .._core.errors import ConflictError, InputError, LmsError
 from .._domain.client_id import ClientId
-from .._domain.names import RECORD_LABEL, RECORD_OF_CLIENT, record_name
+from .._domain.names import CLIENT_LABEL, RECORD_LABEL, RECORD_OF_CLIENT, record_name
 from .._domain.record import Record
 from .._k8s.api import Api
 from .._k8s.resources import Ref
 
-__all__ = ["actor_or_default", "change_record", "known_record", "read_record", "read_records", "utc_now"]
+__all__ = ["actor_or_default", "change_record", "known_record", "listed_record", "read_record", "read_records"]
 
 ATTEMPTS = 8
 
@@ -27,6 +26,18 @@ def read_record(api: Api, namespace: str, client: ClientId) -> Record | None:
     """Return a client's record from the registry's namespace, None where it is proven absent."""
     found = api.get(Ref("v1", "ConfigMap", record_name(client), namespace))
     return Record.from_object(found, client) if found is not None else None
+
+
+def listed_record(obj: t.Mapping[str, t.Any]) -> Record:
+    """Return the record that an object of a list is, whoever's it is; raises LmsError where its label and its name do not agree."""
+    metadata = obj["metadata"]
+    client = ClientId.parse((metadata.get("labels") or {}).get(CLIENT_LABEL), f"label {CLIENT_LABEL} of {metadata['name']}")
+    if metadata["name"] != record_name(client):
+        raise LmsError(
+            f"ConfigMap {metadata.get('namespace', '')}/{metadata['name']} is damaged: it says that it is the record of {client}.",
+            hint="Remove it, or its labels, where it is a copy.",
+        )
+    return Record.from_object(obj, client)
 
 
 def known_record(api: Api, namespace: str, client: ClientId) -> Record:
@@ -66,11 +77,6 @@ def change_record(api: Api, record: Record, change: t.Callable[[Record], Record]
                 raise
             record = known_record(api, record.registry_namespace, record.client)
     raise AssertionError("unreachable")
-
-
-def utc_now() -> str:
-    """Return the time as records keep it: 2026-11-23T09:00:00Z."""
-    return dt.datetime.now(tz=dt.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def actor_or_default(actor: str) -> str:

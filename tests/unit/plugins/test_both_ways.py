@@ -14,7 +14,11 @@ from pathlib import Path
 
 import pytest
 from ansible.module_utils.testing import patch_module_args
+from ansible_collections.rarus.lms.plugins.module_utils._domain.client_id import ClientId
+from ansible_collections.rarus.lms.plugins.module_utils._domain.contacts import contacts_object, read_contacts
+from ansible_collections.rarus.lms.plugins.module_utils._domain.record import RETIRED, Record
 from support.fake_api import BEARER, FakeApi
+from support.registry import register
 from support.requests import requests_of
 
 Object = dict[str, t.Any]
@@ -35,22 +39,46 @@ BY_ANSIBLE = {
 }
 BY_CLOCK = {"since", "calls"}
 
+RESTORED = {"state": "restored", "identity": CANARY}
+
 CASES: list[tuple[str, str, Object, bool]] = [
     ("nothing is prepared", "namespace_info", {"namespace": SPACE, "requests": requests_of("C42", SPACE)}, True),
     ("a Secret and rights", "namespace_info", {"namespace": SPACE, "secrets": [{"name": "sms4b", "keys": ["token"]}]}, True),
     ("a new client", "requests_info", {"namespace": SPACE, "requests": requests_of("C42", SPACE)}, False),
     ("a stranger's object", "requests_info", {"namespace": SPACE, "requests": requests_of("C7", SPACE)}, True),
     ("a wrong id", "requests_info", {"namespace": SPACE, "requests": [{**requests_of("C7", SPACE)[0], "client": "c7"}]}, True),
+    ("no Secrets of clients", "credentials_info", {"namespace": SPACE}, False),
+    ("no Secrets of this client", "credentials_info", {"namespace": SPACE, "clients": ["C42"]}, False),
+    ("no Secrets to log in by", "credentials_info", {"namespace": SPACE, "clients": ["C42"], "probe": True}, False),
+    ("nothing to rotate", "credentials", {"client": "C42", "namespace": SPACE, "state": "rotated", "parts": ["rsa"], "step": "open"}, True),
+    ("a client found", "client", {"client": "C42", "namespace": SPACE, "catalogue": SPACE, "contacts": [{"name": CANARY}]}, False),
+    ("a client that has left", "client", {"client": "C43", "namespace": SPACE, "catalogue": SPACE}, True),
+    ("a second one of the same name", "client", {"organisation": "OFEN", "namespace": SPACE, "catalogue": SPACE}, True),
+    ("contacts that are none", "client", {"client": "C42", "namespace": SPACE, "catalogue": SPACE, "contacts": CANARY}, True),
+    ("the list", "client_info", {"namespace": SPACE, "contacts": False}, False),
+    ("a damaged id", "client_info", {"namespace": SPACE, "client": "c42"}, True),
+    ("a table", "client_export", {"namespace": SPACE}, False),
+    ("a file of another form", "client_import", {"namespace": SPACE, "catalogue": SPACE, "path": "/etc/hostname"}, True),
+    ("no escrow", "credentials_escrow", {"clients": ["C42"], "namespace": SPACE, "catalogue": SPACE}, False),
+    ("no copy", "credentials_escrow", {"clients": ["C42"], "namespace": SPACE, "catalogue": SPACE, **RESTORED}, True),
+    ("nothing to adopt", "client_adoption", {"client": "C7", "namespace": SPACE, "catalogue": SPACE}, True),
     ("no ServiceAccount", "service_account_token", {"namespace": SPACE, "service_account": "nobody", "path": "/tmp/never-written"}, True),
+    ("a client without pods", "environment_logs_info", {"client": "C42", "namespace": SPACE}, False),
+    ("no such folder", "environment_archive", {"client": "C42", "namespace": SPACE, "path": "/no/such/folder/x.tar.gz"}, True),
 ]
 
 
 @pytest.fixture
 def cluster(fake_api: FakeApi) -> FakeApi:
-    """An API with a namespace, a Secret, a stranger's ConfigMap, and a review that grants nothing."""
+    """An API with a namespace, a Secret, a stranger's ConfigMap, three clients on the list, and a review that grants nothing."""
     fake_api.add({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": SPACE}})
     fake_api.add({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "sms4b", "namespace": SPACE}, "data": {"token": CANARY}})
     fake_api.add({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "lms-config-c7", "namespace": SPACE}})
+    place: Object = {"catalogue": SPACE, "namespace": SPACE, "registry_namespace": SPACE}
+    fake_api.add(Record(ClientId(42), **place, organisation="Brot {{ x }}").to_object())
+    fake_api.add(Record(ClientId(43), **place, organisation="Acme", phase=RETIRED).to_object())
+    register(fake_api, client="C44", organisation="Ofen")
+    fake_api.add(contacts_object(ClientId(42), SPACE, read_contacts([{"name": CANARY}]), {}))
     fake_api.answer("POST", "/selfsubjectrulesreviews", status=201, body={"status": {"resourceRules": []}}, times=9)
     fake_api.answer("GET", "/version", body={"gitVersion": "v1.36.3"}, times=9)
     return fake_api

@@ -8,17 +8,20 @@ import typing as t
 
 import pytest
 from ansible_collections.rarus.lms.plugins.module_utils._core.errors import InputError, LmsError
-from ansible_collections.rarus.lms.plugins.module_utils._domain import record as module
 from ansible_collections.rarus.lms.plugins.module_utils._domain.client_id import ClientId
 from ansible_collections.rarus.lms.plugins.module_utils._domain.record import Record, managed_hash, object_key, object_parts
 
 C42 = ClientId.parse("C42")
+NEW_IN_2 = ("organisation", "settings", "epoch", "epoch_by", "phase_since")
 RECORD = Record(
     client=C42,
+    organisation='«Ромашка» {{ "x" }}',
     catalogue="lms-dev",
     namespace="lms-dev",
     registry_namespace="registry",
     credentials="made",
+    settings={"replicas": 2},
+    epoch=3,
     databases={"postgres-setup-c42": "5f1c0a3e"},
     objects={"apps/Deployment/lms-deployment-c42": "0123456789abcdef"},
     created="2026-11-21T09:00:00Z",
@@ -42,15 +45,23 @@ def test_a_record_is_a_config_map_that_people_can_read() -> None:
     assert (obj["kind"], obj["metadata"]["name"], obj["metadata"]["namespace"]) == ("ConfigMap", "lms-client-c42", "registry")
     assert obj["metadata"]["labels"] == {
         "app.kubernetes.io/managed-by": "rarus.lms",
+        "rarus.lms/catalogue": "lms-dev",
         "rarus.lms/client": "C42",
+        "rarus.lms/organisation": "x-efd5d3de",
+        "rarus.lms/phase": "registered",
         "rarus.lms/record": "client",
     }
     assert obj["data"] == {
-        "schema": "1",
+        "schema": "2",
         "client": "C42",
+        "organisation": '«Ромашка» {{ "x" }}',
         "catalogue": "lms-dev",
         "namespace": "lms-dev",
         "phase": "registered",
+        "phase_since": "",
+        "settings": '{"replicas": 2}',
+        "epoch": "3",
+        "epoch_by": "",
         "credentials": "made",
         "databases": '{"postgres-setup-c42": "5f1c0a3e"}',
         "objects": '{"apps/Deployment/lms-deployment-c42": "0123456789abcdef"}',
@@ -65,17 +76,17 @@ def test_a_record_is_a_config_map_that_people_can_read() -> None:
 
 
 def test_what_this_version_does_not_know_is_kept() -> None:
-    obj = stored(organisation="«Ромашка»", epoch="7")
+    obj = stored(invoice="«Ромашка»", floor="7")
     obj["metadata"] |= {"resourceVersion": "5", "annotations": {"by": "somebody"}, "managedFields": [{}]}
     obj["metadata"]["labels"]["theirs"] = "x"
-    again = Record.from_object(obj, C42).with_(phase="ready").to_object()
-    assert again["data"] == {**obj["data"], "phase": "ready"}
+    again = Record.from_object(obj, C42).with_(result="failed").to_object()
+    assert again["data"] == {**obj["data"], "result": "failed"}
     assert again["metadata"] == {key: value for key, value in obj["metadata"].items() if key != "managedFields"}
 
 
 def test_the_result_is_typed_and_names_where_the_record_lies() -> None:
     shown = RECORD.as_dict()
-    assert (shown["schema"], shown["client"], shown["registry_namespace"]) == (1, "C42", "registry")
+    assert (shown["schema"], shown["client"], shown["registry_namespace"]) == (2, "C42", "registry")
     assert shown["databases"] == {"postgres-setup-c42": "5f1c0a3e"}
     json.dumps(shown)
 
@@ -83,13 +94,14 @@ def test_the_result_is_typed_and_names_where_the_record_lies() -> None:
 @pytest.mark.parametrize(
     ("data", "words"),
     [
-        ({"schema": "2", "version": "9.0.0"}, "was written by a newer version of the collection (9.0.0, schema 2)"),
+        ({"schema": "3", "version": "9.0.0"}, "was written by a newer version of the collection (9.0.0, schema 3)"),
         ({"schema": "x"}, "is damaged: schema must be a number"),
         ({"schema": "0"}, "is damaged: there is no schema 0"),
         ({"client": "C7"}, "is damaged: client, catalogue and namespace"),
         ({"catalogue": ""}, "is damaged: client, catalogue and namespace"),
-        ({"databases": "{"}, "is damaged: databases must be a JSON object of texts"),
-        ({"objects": "[]"}, "is damaged: objects must be a JSON object of texts"),
+        ({"databases": "{"}, "is damaged: databases must be a JSON object"),
+        ({"settings": "[]"}, "is damaged: settings must be a JSON object"),
+        ({"epoch": "-1"}, "is damaged: epoch must be a number"),
         ({"objects": '{"a": 1}'}, "is damaged: objects must be a JSON object of texts"),
     ],
 )
@@ -108,12 +120,11 @@ def test_a_config_map_without_our_labels_is_no_record() -> None:
         Record.from_object(obj, C42)
 
 
-def test_an_older_schema_is_migrated(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(module.MIGRATIONS, 0, lambda data: {**data, "catalogue": data.pop("catalog")})
-    obj = stored(schema="0", catalog="lms-old")
-    del obj["data"]["catalogue"]
-    record = Record.from_object(obj, C42)
-    assert (record.catalogue, record.to_object()["data"]["schema"]) == ("lms-old", "1")
+def test_a_record_of_schema_1_is_read_and_written_as_of_today() -> None:
+    old = {key: value for key, value in RECORD.to_object()["data"].items() if key not in NEW_IN_2} | {"schema": "1"}
+    record = Record.from_object({**RECORD.to_object(), "data": old}, C42)
+    assert record == RECORD.with_(organisation="", settings={}, epoch=0, phase_since=RECORD.created)
+    assert record.to_object()["data"]["schema"] == "2"
 
 
 @pytest.mark.parametrize(

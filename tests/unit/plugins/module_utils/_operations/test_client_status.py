@@ -21,6 +21,7 @@ def keep(fake_api: FakeApi, *, check_mode: bool = False, **changes: t.Any) -> di
     given: dict[str, t.Any] = {
         "statuses": {},
         "objects": [],
+        "epochs": {},
         "registry_namespace": REGISTRY,
         "actor": "anna@desk",
         "version": "",
@@ -66,6 +67,14 @@ def test_a_status_is_kept_and_signed_by_one_write(registered: FakeApi) -> None:
     assert (found.applied_by, found.version, found.applied[-1]) == ("anna@desk", "0.1.0", "Z")
     assert len(registered.writes()) == 1
     assert record(registered, "C7").phase == "registered"
+
+
+def test_a_run_that_was_overtaken_writes_nothing(registered: FakeApi) -> None:
+    assert keep(registered, statuses={"C42": {"result": "ready"}}, epochs={"C42": 0})["written"] == ["C42"]
+    registered.requests.clear()
+    with pytest.raises(ConflictError, match="C42 was taken over by another run; this run stops before it writes anything more"):
+        keep(registered, statuses={"C42": {"result": "failed"}}, epochs={"C42": 3})
+    assert registered.writes() == []
 
 
 def test_the_same_again_writes_nothing(registered: FakeApi) -> None:

@@ -1,0 +1,202 @@
+# Copyright: (c) 2026, the rarus.lms authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""An id is never given twice, and a secret never changes by itself: over random sequences of operations, kills and faults.
+
+The API is the small one of the unit tests; what a run has in the real world between two of its requests, a kill or a fault, strikes here at
+a random request of each operation. The same is done by whole playbooks on the lab, in tests/integration/test_kills.py and test_faults.py.
+"""
+
+from __future__ import annotations
+
+import itertools
+import typing as t
+
+import pytest
+from ansible_collections.rarus.lms.plugins.module_utils._core.errors import LmsError
+from ansible_collections.rarus.lms.plugins.module_utils._core.operation import Context, Operation
+from ansible_collections.rarus.lms.plugins.module_utils._domain import credentials as domain
+from ansible_collections.rarus.lms.plugins.module_utils._domain.rotation import STEPS
+from ansible_collections.rarus.lms.plugins.module_utils._k8s.transport import Transport
+from ansible_collections.rarus.lms.plugins.module_utils._operations import client, credentials
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
+from support.fake_api import FakeApi, status_object
+
+SPACE = "lms-dev"
+IDS = ["C1", "C2", "C3"]
+NEXT = "next"
+SECRETS = ("lms-credentials-{}", "rsa-secret-{}")
+# What a rotation may write into the Secret without changing what is in use.
+BESIDE = ("-next-", "-previous-")
+STATUSES = {
+    400: "BadRequest",
+    401: "Unauthorized",
+    403: "Forbidden",
+    404: "",
+    409: "Conflict",
+    500: "InternalError",
+    503: "ServiceUnavailable",
+}
+EXAMPLES, STEPS_OF_ONE = 60, 25
+
+Object = dict[str, t.Any]
+
+
+class KilledError(BaseException):
+    """The run ends here, as by SIGKILL: nothing of it is carried out any more, not even an except or a finally of ours."""
+
+
+class Strike(t.NamedTuple):
+    """What happens at the n-th request of an operation; status 0 is a kill. after: the request was carried out, its answer was lost."""
+
+    number: int
+    status: int
+    after: bool
+
+
+STRIKES = st.none() | st.none() | st.builds(Strike, st.integers(1, 6), st.sampled_from([0, 0, *STATUSES]), st.booleans())
+PARTS = st.lists(st.sampled_from(["postgres", "clickhouse", "seed", "rsa"]), min_size=1, unique=True).map(sorted)
+
+
+class Registry(RuleBasedStateMachine):
+    """given: ids that a run was told to be new; retired: those that left; kept: by Secret, the values in use when they were last seen.
+
+    made: clients whose credentials a run told to be there; lost: Secrets that were deleted behind everybody's back.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.api = FakeApi()
+        self.given: list[str] = []
+        self.retired: set[str] = set()
+        self.kept: dict[str, dict[str, str]] = {}
+        self.made: set[str] = set()
+        self.lost: set[str] = set()
+        self.names = itertools.count(1)
+
+    def teardown(self) -> None:
+        self.api.close()
+
+    @initialize(before=st.sets(st.sampled_from(IDS)))
+    def start(self, before: set[str]) -> None:
+        """Begin with some clients that have their credentials."""
+        for one in sorted(before):
+            self.claim(one, None)
+            self.make(one, None)
+            assert len(self.secrets(one.lower())) == len(SECRETS)
+
+    def perform(self, operation: Operation, strike: Strike | None, **given: t.Any) -> Object | None:
+        """Run an operation, struck at one of its requests; return its result, None where it failed or was killed."""
+        defaults = {name: option.get("default") for name, option in operation.argument_spec.items() if name not in self.api.params}
+        params = {**self.api.params, **defaults, "namespace": SPACE, "actor": "model", **given}
+        count, original = 0, Transport.exchange
+
+        def exchange(transport: Transport, method: str, path: str, **more: t.Any) -> t.Any:
+            nonlocal count
+            count += 1
+            if strike is None or count != strike.number:
+                return original(transport, method, path, **more)
+            if strike.after:
+                original(transport, method, path, **more)
+            if not strike.status:
+                raise KilledError
+            reason = STATUSES[strike.status]
+            body = status_object(strike.status, reason, "made up") if reason else "404 page not found"
+            self.api.answer(method, path, status=strike.status, body=body)
+            return original(transport, method, path, **more)
+
+        with pytest.MonkeyPatch.context() as patched:
+            # Keys that differ and cost nothing.
+            patched.setattr(domain, "generate_rsa_key", lambda bits: f"key {next(self.names)}".encode())
+            patched.setattr(Transport, "exchange", exchange)
+            patched.setenv("RARUS_LMS_REPEAT_SECONDS", "0")
+            try:
+                return operation.run(params, Context())
+            except (LmsError, KilledError):
+                return None
+            finally:
+                self.api.forget()
+
+    def secrets(self, name: str) -> dict[str, dict[str, str]]:
+        """Return the values in use of a client's Secrets, by the Secrets' names."""
+        found = {secret: self.api.stored("Secret", secret, SPACE) for secret in (form.format(name) for form in SECRETS)}
+        return {
+            secret: {key: value for key, value in obj["data"].items() if not any(part in key for part in BESIDE)}
+            for secret, obj in found.items()
+            if obj is not None
+        }
+
+    @rule(strike=STRIKES)
+    def form(self, strike: Strike | None) -> None:
+        """Register an organisation without an id."""
+        told = self.perform(client.OPERATION, strike, organisation=f"Organisation {next(self.names)}", catalogue="model")
+        if told is not None:
+            assert told["new"], told
+            self.given.append(told["record"]["client"])
+
+    @rule(one=st.sampled_from([*IDS, NEXT]), strike=STRIKES)
+    def claim(self, one: str, strike: Strike | None) -> None:
+        """Register an id, or find it; the one that would be formed next as well."""
+        if one == NEXT:
+            one = f"C{max([0, *(int(given[1:]) for given in self.given)]) + 1}"
+        told = self.perform(client.OPERATION, strike, client=one, catalogue="model")
+        if told is not None:
+            assert one not in self.retired
+            self.given += [one] if told["new"] else []
+
+    @rule(one=st.sampled_from(IDS), strike=STRIKES)
+    def retire(self, one: str, strike: Strike | None) -> None:
+        """Let a client leave."""
+        if self.perform(client.OPERATION, strike, client=one, catalogue="model", state="retired", confirm=one) is not None:
+            self.retired.add(one)
+
+    @rule(one=st.sampled_from(IDS), strike=STRIKES)
+    def make(self, one: str, strike: Strike | None) -> None:
+        """Make the credentials that are proven absent."""
+        if self.perform(credentials.OPERATION, strike, client=one) is not None:
+            self.made.add(one)
+
+    @rule(one=st.sampled_from(IDS), parts=PARTS, strike=STRIKES, steps=st.sampled_from([1, 2, 3, 4, 4, 4]))
+    def rotate(self, one: str, parts: list[str], strike: Strike | None, steps: int) -> None:
+        """Take some steps of a rotation: the values of its parts, and no others, may become others."""
+        before = self.secrets(one.lower())
+        for number, step in enumerate(STEPS[:steps]):
+            last = strike if number == steps - 1 else None
+            if self.perform(credentials.OPERATION, last, client=one, state="rotated", parts=parts, step=step, confirm=one) is None:
+                break
+        starts = {"seed": "keys-secret-seed", "rsa": "rsa_key", "postgres": "postgres-", "clickhouse": "clickhouse-"}
+        mine = tuple(starts[part] for part in parts)
+        for secret, values in self.secrets(one.lower()).items():
+            changed = [key for key in values if values[key] != before.get(secret, {}).get(key)]
+            assert all(key.startswith(mine) for key in changed), changed
+            self.kept[secret] = values
+
+    @rule(one=st.sampled_from(IDS), forms=st.sets(st.sampled_from(SECRETS), min_size=1))
+    def lose(self, one: str, forms: set[str]) -> None:
+        """Delete Secrets behind everybody's back, once a run has told that they are there: they must never be made anew."""
+        for name in [form.format(one.lower()) for form in sorted(forms)] if one in self.made else []:
+            if self.api.stored("Secret", name, SPACE) is not None:
+                self.api.remove("Secret", name, SPACE)
+                self.lost.add(name)
+                self.kept.pop(name, None)
+
+    @invariant()
+    def no_id_is_given_twice(self) -> None:
+        assert len(self.given) == len(set(self.given)), self.given
+
+    @invariant()
+    def no_secret_changes_by_itself(self) -> None:
+        for one in IDS:
+            found = self.secrets(one.lower())
+            for secret, values in found.items():
+                assert secret not in self.lost, f"{secret} was made anew"
+                assert self.kept.setdefault(secret, values) == values, f"{secret} changed"
+            assert all(name in found for name in self.kept if name in {form.format(one.lower()) for form in SECRETS}), "a Secret is gone"
+
+
+TestRegistry = Registry.TestCase
+TestRegistry.settings = settings(
+    max_examples=EXAMPLES, stateful_step_count=STEPS_OF_ONE, deadline=None, print_blob=True, suppress_health_check=[HealthCheck.too_slow]
+)
