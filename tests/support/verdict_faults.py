@@ -10,10 +10,34 @@ import json
 import typing as t
 from dataclasses import dataclass, field
 
-__all__ = ["FAULTS", "JOB_FAULTS", "PATH_FAULTS", "SUPPORT", "Fault", "JobFault", "docker_login", "environment", "job", "unreachable"]
+from .backend import BACKEND_SETTINGS
+
+__all__ = [
+    "CLICKHOUSE_IMAGE",
+    "FAULTS",
+    "NAMESPACE",
+    "POSTGRES",
+    "SERVERS",
+    "SHELL_IMAGE",
+    "SUPPORT",
+    "Fault",
+    "Obj",
+    "backend",
+    "container_of",
+    "docker_login",
+    "dsn",
+    "environment",
+    "fails",
+    "head",
+    "pod_of",
+]
 
 Obj = dict[str, t.Any]
+NAMESPACE = "verdict"
 POSTGRES = "postgres.lms-dev.example"
+# Ports of further servers at the same address (`verdict_databases`), by what is wrong with them.
+SERVERS = {"full": 5441, "standby": 5442, "small": 5443, "brief": 5444}
+BACKEND_IMAGE = "registry.example/lms/backend:dev"
 CLICKHOUSE_IMAGE = "registry.example/tools/clickhouse-client:1"
 SHELL_IMAGE = "registry.example/tools/postgres-client:15"
 # Runs until it is told to end, and needs nothing but bash.
@@ -25,7 +49,7 @@ CANARY = "canary-7Hq2pZ"
 class Fault:
     """One broken environment: what is laid over the container and the pod, and what must be told of it.
 
-    early: it will not heal, so that the verdict comes before the wait is over.
+    early: it will not heal, so that the verdict comes before the wait is over. phase: `ready` where the cause is a note.
     """
 
     number: int
@@ -37,6 +61,7 @@ class Fault:
     object: str = "Pod"
     early: bool = True
     spec: Obj = field(default_factory=dict)
+    phase: str = "failed"
 
     @property
     def client(self) -> str:
@@ -44,10 +69,43 @@ class Fault:
         return f"C{self.number}"
 
 
-def _fails(script: str) -> list[str]:
+def fails(script: str) -> list[str]:
+    """Return the command of a container that runs a script."""
     return ["/bin/bash", "-c", script]
 
 
+def dsn(server: str = f"{POSTGRES}:5432", database: str = "postgres", password: str = "$(PASSWORD)") -> str:
+    return f"postgres://postgres:{password}@{server}/{database}?sslmode=disable"
+
+
+# The databases are the administrator's own.
+WHOLE_SETTINGS = {
+    **BACKEND_SETTINGS,
+    "LMS_KEYS_SECRET_SEED": "0123456789abcdef" * 8,
+    "LMS_NOTIFICATIONS_SMS4B_TOKEN": "good for nothing",
+    "LMS_STORAGE_CLICKHOUSE_DSN": "clickhouse://default:$(CLICKHOUSE_PASSWORD)@clickhouse.lms-dev.example:9000/default",
+    "LMS_STORAGE_POSTGRES_DSN": dsn(),
+}
+
+
+def backend(number: int, cause: str, changes: t.Mapping[str, str], **more: t.Any) -> Fault:
+    """Return the fault of a whole back end with some variables changed."""
+    secrets = {"PASSWORD": "postgres-admin", "CLICKHOUSE_PASSWORD": "clickhouse-admin"}
+    env: list[Obj] = [
+        {"name": name, "valueFrom": {"secretKeyRef": {"name": secret, "key": "password"}}} for name, secret in secrets.items()
+    ]
+    env += [{"name": name, "value": value} for name, value in {"LMS_CLIENT_ID": f"C{number}", **WHOLE_SETTINGS, **changes}.items()]
+    container = {"image": BACKEND_IMAGE, "command": None, "env": env, "volumeMounts": [{"name": "key", "mountPath": "/etc/lms"}]}
+    container |= more.pop("container", {})
+    return Fault(number, cause, container, {"volumes": [{"name": "key", "secret": {"secretName": "backend-key"}}]}, **more)
+
+
+def _claim(name: str) -> Obj:
+    """Return a pod's specification with a volume by a claim."""
+    return {"volumes": [{"name": "static", "persistentVolumeClaim": {"claimName": name}}]}
+
+
+_MOUNTED: Obj = {"volumeMounts": [{"name": "static", "mountPath": "/mnt/image/static"}]}
 FAULTS = (
     Fault(101, "image_not_found", {"image": "registry.example/lms/backend:no-such-tag"}, told="no-such-tag not found in its registry"),
     Fault(
@@ -57,21 +115,25 @@ FAULTS = (
     Fault(104, "pull_secret_unset", pod={"imagePullSecrets": []}, told="it asks for a login"),
     Fault(105, "registry_unknown_host", {"image": "no-such-registry.example/lms/backend:dev"}, early=False),
     Fault(
-        106, "crash", {"command": _fails(f"echo the settings are {CANARY}; echo ends now >&2; exit 3")}, log="ends now", told="exit code 3"
+        106,
+        "crash",
+        {"command": fails(f"echo the settings are {CANARY} >&2; echo ends now >&2; exit 3")},
+        log="ends now",
+        told="exit code 3",
     ),
     Fault(107, "variable_missing", {"image": "registry.example/lms/backend:dev", "command": None}, log="LMS_"),
-    Fault(108, "out_of_memory", {"command": _fails("a=xxxxxxxx; while :; do a=$a$a; done"), "memory": "24Mi"}, told="24Mi"),
+    Fault(108, "out_of_memory", {"command": fails("a=xxxxxxxx; while :; do a=$a$a; done"), "memory": "24Mi"}, told="24Mi"),
     Fault(
         109,
         "liveness",
         {"livenessProbe": {"tcpSocket": {"port": 8080}, "periodSeconds": 1, "failureThreshold": 1}},
-        pod={"terminationGracePeriodSeconds": 0},
+        pod={"terminationGracePeriodSeconds": 5},
         told="Liveness probe failed",
     ),
     Fault(110, "readiness", told="readiness probe fails", log="serving", early=False),
     Fault(111, "no_node_with_label", pod={"nodeSelector": {"rarus": "nowhere"}}, told="rarus=nowhere", early=False),
     Fault(112, "not_enough_room", {"cpu": "900"}, told="cpu", early=False),
-    Fault(113, "quota", {"memory": "40Gi"}, told="quota verdict", object="ReplicaSet"),
+    Fault(113, "quota", {"memory": "40Gi"}, told="quota limits", object="ReplicaSet"),
     Fault(114, "pod_security", pod={"hostNetwork": True}, told="Pod Security restricted", object="ReplicaSet"),
     Fault(
         115,
@@ -102,7 +164,7 @@ FAULTS = (
     Fault(120, "program_missing", {"command": ["/no/such/program"]}, told="lacks the program"),
     Fault(121, "program_forbidden", {"command": ["/etc/passwd"]}, told="permission denied"),
     Fault(122, "limit_range", {"cpu": "1001"}, told="cpu usage per Container", object="ReplicaSet"),
-    Fault(123, "program_ended", {"command": _fails("exit 0")}, told="exit code 0"),
+    Fault(123, "program_ended", {"command": fails("exit 0")}, told="exit code 0"),
     Fault(124, "service_account_missing", pod={"serviceAccountName": "no-such-account"}, told="no-such-account", object="ReplicaSet"),
     Fault(125, "image_name_invalid", {"image": "registry.example/LMS/backend:dev"}, told="is not the name of an image"),
     Fault(
@@ -147,83 +209,136 @@ FAULTS = (
         log="serving",
         early=False,
     ),
+    Fault(
+        135, "pull_secret_wrong", pod={"imagePullSecrets": [{"name": "format-token"}]}, told="refused the login of pull secret format-token"
+    ),
+    Fault(136, "image_platform", {"image": "registry.example/verdict/other-processor:1"}, told="no build for the processor"),
+    backend(137, "variable_unresolved", {"LMS_STORAGE_POSTGRES_DSN": dsn(password="$(NO_SUCH)")}, log="$(NO_SUCH)", told="$(NO_SUCH)"),
+    backend(
+        138,
+        "client_password",
+        {"LMS_STORAGE_POSTGRES_DSN": dsn(password="wrong")},
+        log="password authentication failed",
+        told="PostgreSQL refused the client's own password",
+    ),
+    backend(
+        139,
+        "database_missing",
+        {"LMS_STORAGE_POSTGRES_DSN": dsn(database="nonesuch")},
+        log="does not exist",
+        told="PostgreSQL has no database of the client's",
+    ),
+    backend(140, "variable_wrong", {"LMS_KEYS_TOKEN_TTL_HOURS": "eight"}, log="eight", told="refuses LMS_KEYS_TOKEN_TTL_HOURS"),
+    backend(
+        141,
+        "client_rights",
+        {"LMS_STORAGE_POSTGRES_DSN": dsn(f"{POSTGRES}:{SERVERS['small']}", database="template1")},
+        log="function digest",
+        told="PostgreSQL denies the client a right",
+    ),
+    # Its server goes once it serves.
+    backend(
+        142,
+        "database_closed",
+        {"LMS_STORAGE_POSTGRES_DSN": dsn(f"{POSTGRES}:{SERVERS['brief']}")},
+        container={"livenessProbe": {"httpGet": {"path": "/healthz", "port": 8080}, "periodSeconds": 1, "failureThreshold": 2}},
+        log="connection refused",
+        told="PostgreSQL accepts no connection",
+        early=False,
+    ),
+    Fault(
+        143,
+        "rollout_deadline",
+        {"readinessProbe": None},
+        {"readinessGates": [{"conditionType": "example.com/never"}]},
+        spec={"progressDeadlineSeconds": 3},
+        told="no progress for 3 s",
+        object="Deployment",
+    ),
+    Fault(144, "class_missing", pod={"priorityClassName": "no-such-class"}, told="PriorityClass no-such-class", object="ReplicaSet"),
+    Fault(145, "policy_denied", told="clients of number 145 are refused", object="ReplicaSet"),
+    Fault(146, "webhook_down", told="admission webhook down.verdict.example does not answer", object="ReplicaSet", early=False),
+    Fault(147, "webhook_denied", told="admission webhook denies.verdict.example refuses the pod: not today", object="ReplicaSet"),
+    Fault(
+        148,
+        "runs_as_root",
+        {"image": "registry.example/verdict/root:1"},
+        {"securityContext": {"runAsNonRoot": True, "seccompProfile": {"type": "RuntimeDefault"}}},
+        told="wants to run as root",
+    ),
+    Fault(149, "registry_certificate", {"image": "rancher.example/lms/backend:dev"}, told="does not trust the certificate"),
+    Fault(150, "nfs_helper_missing", _MOUNTED, _claim("nfs"), told="it has no NFS client"),
+    Fault(151, "host_path_missing", _MOUNTED, _claim("no-folder"), told="lacks the folder of volume verdict-no-folder"),
+    Fault(152, "volume_elsewhere", _MOUNTED, _claim("elsewhere"), told="tied to other nodes", early=False),
+    Fault(
+        153,
+        "unresolved_reference",
+        {"env": [{"name": "DSN", "value": "postgres://c153:$(NO_SUCH)@host/c153"}], "command": fails("exit 1")},
+        told="DSN: $(NO_SUCH)",
+    ),
+    Fault(
+        154,
+        "restarted",
+        {
+            "command": fails(f"[ -e /work/begun ] || {{ >/work/begun; exit 3; }}; {STAYS[2]}"),
+            "volumeMounts": [{"name": "work", "mountPath": "/work"}],
+            "readinessProbe": None,
+        },
+        {"volumes": [{"name": "work", "emptyDir": {}}]},
+        told="it ended with exit code 3",
+        phase="ready",
+    ),
 )
-# Ready pods that nobody can reach: what is laid over the Service, and how the client is published (`path`).
-PATH_FAULTS = (
-    Fault(301, "path_missing", told="there is no client-lms-ingress-c301", object="Ingress"),
-    Fault(302, "tls_secret_missing", told="Secret verdict/no-such-tls is missing", object="Ingress"),
-    Fault(303, "no_endpoints", told="sends requests to no pod", object="Service", early=False),
-    Fault(304, "service_missing", told="Service lms-service-c304 is missing", object="Service"),
-    Fault(311, "path_missing", told="there is no client-lms-route-c311", object="HTTPRoute"),
-    Fault(312, "route_not_judged", told="no-such-gateway", object="HTTPRoute", early=False),
-    Fault(314, "route_listener_unknown", told="no listener of that name", object="HTTPRoute"),
-    Fault(315, "route_backend_missing", told="Service is not found", object="HTTPRoute", early=False),
-    Fault(316, "route_reference_denied", told="no ReferenceGrant", object="HTTPRoute"),
-)
+
+
+def _bound(name: str, **volume: t.Any) -> list[Obj]:
+    """Return a claim and the volume that is its own."""
+    common: Obj = {"accessModes": ["ReadWriteMany"], "storageClassName": ""}
+    claim = {**common, "resources": {"requests": {"storage": "1Gi"}}, "volumeName": f"verdict-{name}"}
+    owner = {"namespace": NAMESPACE, "name": name}
+    spec = {**common, "capacity": {"storage": "1Gi"}, "persistentVolumeReclaimPolicy": "Retain", "claimRef": owner, **volume}
+    return [
+        {"apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": {"name": name, "namespace": NAMESPACE}, "spec": claim},
+        {"apiVersion": "v1", "kind": "PersistentVolume", "metadata": {"name": f"verdict-{name}"}, "spec": spec},
+    ]
+
+
+_NOWHERE = {"key": "kubernetes.io/hostname", "operator": "In", "values": ["nowhere"]}
 # Objects that some of the above rest on.
 SUPPORT: tuple[Obj, ...] = (
     {
         "apiVersion": "v1",
         "kind": "PersistentVolumeClaim",
-        "metadata": {"name": "unbound", "namespace": "verdict"},
+        "metadata": {"name": "unbound", "namespace": NAMESPACE},
         "spec": {"accessModes": ["ReadWriteMany"], "storageClassName": "", "resources": {"requests": {"storage": "1Gi"}}},
     },
+    *_bound("nfs", nfs={"server": "silent.example", "path": "/mnt/nfs"}),
+    *_bound("no-folder", hostPath={"path": "/no/such/folder", "type": "Directory"}),
+    *_bound(
+        "elsewhere",
+        hostPath={"path": "/tmp"},
+        nodeAffinity={"required": {"nodeSelectorTerms": [{"matchExpressions": [_NOWHERE]}]}},
+    ),
     {
         "apiVersion": "v1",
         "kind": "ConfigMap",
-        "metadata": {"name": "no-program", "namespace": "verdict"},
+        "metadata": {"name": "no-program", "namespace": NAMESPACE},
         "data": {"program": "no program\n"},
     },
-)
-
-
-@dataclass(frozen=True)
-class JobFault:
-    """One Job that fails: what its container runs, and what must be told of it."""
-
-    number: int
-    cause: str
-    script: str
-    told: str
-    spec: Obj = field(default_factory=dict)
-    clickhouse: bool = False
-
-    @property
-    def client(self) -> str:
-        """The client's id."""
-        return f"C{self.number}"
-
-
-def _psql(host: str, password: str = "wrong") -> str:
-    return f"export PGPASSWORD={password} PGCONNECT_TIMEOUT=3; psql --host={host} --username=postgres --command='SELECT 1'"
-
-
-def _as_superuser(*statements: str) -> str:
-    """Return a script that logs in with the lab's own password, and sends the statements in one transaction."""
-    commands = " ".join(f"--command='{statement}'" for statement in ("BEGIN", *statements))
-    return f"set -e; export PGPASSWORD=$SUPERUSER; psql --set=ON_ERROR_STOP=1 --host={POSTGRES} --username=postgres {commands}"
-
-
-JOB_FAULTS = (
-    JobFault(201, "administrator_password", _psql(POSTGRES), "PostgreSQL refused the administrator's password"),
-    JobFault(202, "database_host_unknown", _psql("no-such-host.verdict.svc.cluster.local"), "its host name cannot be resolved"),
-    # The lab's DNS has nobody to ask about other domains, and says so.
-    JobFault(206, "cluster_dns", _psql("no-such-host.example"), "DNS gave no answer"),
-    JobFault(203, "crash", "echo something; exit 5", "exit code 5"),
-    JobFault(204, "setup_refused", "echo 'refused: not today.' >&2; exit 78", "the setup refused: not today."),
-    JobFault(205, "database_closed", _psql("registry.example"), "its port is closed"),
-    JobFault(208, "job_deadline", "read -rt 60 <> <(:)", "within its deadline of 2 s", spec={"activeDeadlineSeconds": 2}),
-    JobFault(209, "database_tls", f"export PGSSLMODE=require; {_psql(POSTGRES)}", "server does not support SSL"),
-    JobFault(210, "extension_absent", _as_superuser("CREATE EXTENSION nonesuch"), "lacks the extension nonesuch"),
-    JobFault(211, "database_read_only", _as_superuser("SET transaction_read_only = on", "CREATE ROLE nobody"), "is a read-only standby"),
-    JobFault(212, "administrator_rights", _as_superuser("SET ROLE pg_monitor", "CREATE ROLE nobody"), "permission denied to create role"),
-    JobFault(
-        213,
-        "administrator_password",
-        "clickhouse-client --host clickhouse.lms-dev.example --user default --password wrong --query 'SELECT 1'",
-        "ClickHouse refused the administrator's password",
-        clickhouse=True,
-    ),
+    # What the log of C106 shows, and nobody may read.
+    {
+        "apiVersion": "v1",
+        "kind": "Secret",
+        "metadata": {"name": "lms-credentials-c106", "namespace": NAMESPACE},
+        "stringData": {"seed": CANARY},
+    },
+    # A pull secret in a format that no kubelet reads.
+    {
+        "apiVersion": "v1",
+        "kind": "Secret",
+        "metadata": {"name": "format-token", "namespace": NAMESPACE},
+        "stringData": {"username": "lab", "password": "not read"},
+    },
 )
 
 
@@ -232,7 +347,7 @@ def environment(fault: Fault) -> list[Obj]:
     client, name = fault.client, fault.client.lower()
     changes = dict(fault.container)
     limits = {"cpu": changes.pop("cpu", "100m"), "memory": changes.pop("memory", "64Mi")}
-    container = _container(name, SHELL_IMAGE, STAYS)
+    container = container_of(name, SHELL_IMAGE, STAYS)
     container["resources"] = {
         "limits": limits,
         "requests": limits if "cpu" in fault.container or "memory" in fault.container else {"cpu": "1m"},
@@ -240,86 +355,32 @@ def environment(fault: Fault) -> list[Obj]:
     container["readinessProbe"] = {"tcpSocket": {"port": 8080}, "periodSeconds": 1}
     container = {key: value for key, value in {**container, **changes}.items() if value is not None}
     deployment = {
-        **_head("apps/v1", "Deployment", f"lms-deployment-{name}", client),
+        **head("apps/v1", "Deployment", f"lms-deployment-{name}", client),
         "spec": {
             "replicas": 1,
             "selector": {"matchLabels": {"app": f"{client}-lms"}},
-            "template": {"metadata": {"labels": {"app": f"{client}-lms"}}, "spec": {**_pod(container), **fault.pod}},
+            "template": {"metadata": {"labels": {"app": f"{client}-lms"}}, "spec": {**pod_of(container), **fault.pod}},
             **fault.spec,
         },
     }
     return [deployment, _service(client)]
 
 
-def unreachable(fault: Fault) -> list[Obj]:
-    """Return an environment whose pods are ready, and whose Service or public path is broken as the fault's cause says."""
-    serving = environment(Fault(fault.number, "", {"readinessProbe": None}))
-    if fault.cause == "service_missing":
-        serving = serving[:1]
-    if fault.cause == "no_endpoints":
-        serving[1]["spec"]["selector"] = {"app": "nobody"}
-    if fault.cause == "path_missing":
-        return serving
-    return [*serving, _route(fault) if fault.object == "HTTPRoute" else _ingress(fault)]
-
-
-def _ingress(fault: Fault) -> Obj:
-    name = fault.client.lower()
-    backend = {"service": {"name": f"lms-service-{name}", "port": {"number": 8080}}}
-    path = {"path": f"/{fault.client}", "pathType": "Prefix", "backend": backend}
-    tls = {"hosts": ["verdict.example"], "secretName": "no-such-tls" if fault.cause == "tls_secret_missing" else "repository-token"}
-    return {
-        **_head("networking.k8s.io/v1", "Ingress", f"client-lms-ingress-{name}", fault.client),
-        "spec": {"ingressClassName": "nginx", "tls": [tls], "rules": [{"host": "verdict.example", "http": {"paths": [path]}}]},
-    }
-
-
-def _route(fault: Fault) -> Obj:
-    name = fault.client.lower()
-    parent = {"name": "no-such-gateway" if fault.cause == "route_not_judged" else "public", "namespace": "gateway"}
-    if fault.cause == "route_listener_unknown":
-        parent["sectionName"] = "no-such-listener"
-    backend: Obj = {"name": "no-such-service" if fault.cause == "route_backend_missing" else f"lms-service-{name}", "port": 8080}
-    if fault.cause == "route_reference_denied":
-        backend = {"name": "kubernetes", "namespace": "default", "port": 443}
-    rule = {"matches": [{"path": {"type": "PathPrefix", "value": f"/verdict-{name}"}}], "backendRefs": [backend]}
-    return {
-        **_head("gateway.networking.k8s.io/v1", "HTTPRoute", f"client-lms-route-{name}", fault.client),
-        "spec": {"parentRefs": [parent], "hostnames": ["verdict.example"], "rules": [rule]},
-    }
-
-
 def _service(client: str) -> Obj:
     return {
-        **_head("v1", "Service", f"lms-service-{client.lower()}", client),
+        **head("v1", "Service", f"lms-service-{client.lower()}", client),
         "spec": {"selector": {"app": f"{client}-lms"}, "ports": [{"port": 8080}]},
     }
 
 
-def _head(api_version: str, kind: str, name: str, client: str) -> Obj:
+def head(api_version: str, kind: str, name: str, client: str) -> Obj:
+    """Return what a client's object begins with, labelled as the collection does it."""
     labels = {"app.kubernetes.io/managed-by": "rarus.lms", "rarus.lms/client": client, "app": f"{client}-lms"}
-    return {"apiVersion": api_version, "kind": kind, "metadata": {"name": name, "namespace": "verdict", "labels": labels}}
+    return {"apiVersion": api_version, "kind": kind, "metadata": {"name": name, "namespace": NAMESPACE, "labels": labels}}
 
 
-def job(fault: JobFault) -> Obj:
-    """Return a database Job that fails."""
-    names = ("clickhouse-setup", CLICKHOUSE_IMAGE) if fault.clickhouse else ("postgres-client", SHELL_IMAGE)
-    container = _container(*names, _fails(fault.script))
-    container["resources"] = {"limits": {"cpu": "100m", "memory": "64Mi"}, "requests": {"cpu": "1m"}}
-    container["env"] = [{"name": "SUPERUSER", "valueFrom": {"secretKeyRef": {"name": "postgres-superuser", "key": "password"}}}]
-    refusals = {"action": "FailJob", "onExitCodes": {"containerName": names[0], "operator": "In", "values": [78]}}
-    return {
-        **_head("batch/v1", "Job", f"postgres-setup-{fault.client.lower()}-0badc0de", fault.client),
-        "spec": {
-            "backoffLimit": 1,
-            "podFailurePolicy": {"rules": [refusals]},
-            "template": {"spec": {**_pod(container), "restartPolicy": "Never"}},
-            **fault.spec,
-        },
-    }
-
-
-def _pod(container: Obj) -> Obj:
+def pod_of(container: Obj) -> Obj:
+    """Return a pod's specification with one container."""
     return {
         "automountServiceAccountToken": False,
         "terminationGracePeriodSeconds": 1,
@@ -329,7 +390,8 @@ def _pod(container: Obj) -> Obj:
     }
 
 
-def _container(name: str, image: str, command: list[str]) -> Obj:
+def container_of(name: str, image: str, command: list[str]) -> Obj:
+    """Return a container by Pod Security `restricted`."""
     return {
         "name": name,
         "image": image,
@@ -348,6 +410,6 @@ def docker_login(name: str, user: str, password: str) -> Obj:
         "apiVersion": "v1",
         "kind": "Secret",
         "type": "kubernetes.io/dockerconfigjson",
-        "metadata": {"name": name, "namespace": "verdict"},
+        "metadata": {"name": name, "namespace": NAMESPACE},
         "stringData": {".dockerconfigjson": config},
     }

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import secrets
+import time
 import typing as t
 from http import HTTPStatus
 
@@ -25,8 +26,10 @@ METADATA_LIST = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v
 # POSTs that write nothing and may therefore be repeated.
 REVIEWS = ("/apis/authorization.k8s.io/", "/apis/authentication.k8s.io/")
 
+T = t.TypeVar("T")
 Object = dict[str, t.Any]
 Objects = list[Object]
+Listed = list[T]
 
 
 class Api:
@@ -49,6 +52,10 @@ class Api:
     def root(self) -> str:
         """Return the root URL of the API, without a last slash."""
         return self._transport.target.root
+
+    def now(self) -> float:
+        """Return the time by the API's clock in seconds since 1970, to a second: controllers' own clocks may be apart."""
+        return time.time() + self._transport.ahead
 
     def get(self, ref: Ref, *, metadata_only: bool = False) -> Object | None:
         """Return an object, or None on Kubernetes' own word that this very object does not exist."""
@@ -75,14 +82,30 @@ class Api:
 
         metadata_only: apiVersion, kind and metadata alone; specs and the data of Secrets do not leave the cluster.
         """
+        query = {"labelSelector": label_selector, "fieldSelector": field_selector}
+        accept = METADATA_LIST if metadata_only else "application/json"
+        return self._listed(lambda item: _item(item, api_version, kind, metadata_only), (api_version, kind, namespace), query, accept)
+
+    def read_each(
+        self, read: t.Callable[[Object], T], api_version: str, kind: str, namespace: str = "", *, label_selector: str = ""
+    ) -> Listed[T]:
+        """Return what `read` makes of each object of a kind, where a list of whole objects would be too long to keep.
+
+        read: called page by page, and again from the first object where the list expired; what it raises ends the list.
+        """
+        query = {"labelSelector": label_selector}
+        return self._listed(lambda item: read(_item(item, api_version, kind)), (api_version, kind, namespace), query, "application/json")
+
+    def _listed(self, read: t.Callable[[Object], T], place: tuple[str, str, str], query: t.Mapping[str, str], accept: str) -> Listed[T]:
+        """Return what `read` makes of each item of a list, read page by page; place: apiVersion, kind, and namespace or ""."""
+        api_version, kind, namespace = place
         action = f"listing {kind} objects in {namespace or 'all namespaces'}"
         path = resource_path(api_version, self._resource(api_version, kind), namespace)
-        query = {"limit": PAGE, "labelSelector": label_selector, "fieldSelector": field_selector}
-        query = {key: value for key, value in query.items() if value}
+        asked = {"limit": PAGE, **{key: value for key, value in query.items() if value}}
         for _restart in range(RESTARTS):
-            items = self._pages(path, query, action, METADATA_LIST if metadata_only else "application/json", kind)
+            items = self._pages(read, path, asked, action, accept, kind)
             if items is not None:
-                return [_item(item, api_version, kind, metadata_only) for item in items]
+                return items
         raise ApiError(
             f"{self.root} let {action} expire {RESTARTS} times.", hint="Run the same again later.", status=HTTPStatus.GONE, reason="Expired"
         )
@@ -172,9 +195,11 @@ class Api:
             raise ConflictError(f"{ref} was deleted while it was being updated.")
         return _item(self._expected(answer, action, kinds=(ref.kind,), hidden=_values(obj)), ref.api_version, ref.kind)
 
-    def _pages(self, path: str, query: t.Mapping[str, t.Any], action: str, accept: str, kind: str) -> Objects | None:
-        """Return the items of all pages, None where the list expired between two of them."""
-        items: Objects = []
+    def _pages(
+        self, read: t.Callable[[Object], T], path: str, query: t.Mapping[str, t.Any], action: str, accept: str, kind: str
+    ) -> Listed[T] | None:
+        """Return what `read` makes of the items of all pages, None where the list expired between two of them."""
+        items: Listed[T] = []
         following = ""
         while True:
             more = {"continue": following} if following else {}
@@ -187,7 +212,7 @@ class Api:
                 page = []
             if not isinstance(page, list):
                 raise self._strange(answer, action)
-            items += page
+            items += map(read, page)
             following = (found.get("metadata") or {}).get("continue") or ""
             if not following:
                 return items

@@ -17,11 +17,12 @@ from ansible.module_utils.parsing.convert_bool import boolean
 from .._core.deps import KUBERNETES, URLLIB3, YAML
 from .._core.errors import InputError
 from .api import Api
+from .direct import Direct
 from .faults import Target
 from .token import unfit
 from .transport import Transport
 
-__all__ = ["KUBERNETES_OPTIONS", "connect"]
+__all__ = ["KUBERNETES_OPTIONS", "PLACE_OPTIONS", "connect"]
 
 
 def _option(name: str, *older: str, **more: t.Any) -> dict[str, t.Any]:
@@ -42,13 +43,20 @@ KUBERNETES_OPTIONS: dict[str, t.Any] = {
     "client_key": _option("client_key", "key_file", type="path", no_log=True),
     "proxy": _option("proxy"),
 }
+# The namespaces of environments and of their records (doc fragment rarus.lms.place).
+PLACE_OPTIONS: dict[str, t.Any] = {
+    "namespace": {"type": "str", "required": True},
+    "registry_namespace": {"type": "str", "default": ""},
+}
 
+# As many lists are read at once; a connection that is not kept costs a TLS handshake at every look.
+CONNECTIONS_KEPT = 4
 DEFAULT_PORTS = {"https": 443, "http": 80}
+LONGEST_SECONDS = 3600
 
 
 def connect(params: t.Mapping[str, t.Any]) -> Api:
     """Return the API that the connection options name; nothing is sent yet. Raises LmsError (options, files, libraries)."""
-    KUBERNETES.require()
     options = {name: params.get(name) for name in KUBERNETES_OPTIONS if params.get(name) not in (None, "")}
     configuration = _configuration(options)
     url = _checked_url(configuration)
@@ -64,16 +72,28 @@ def connect(params: t.Mapping[str, t.Any]) -> Api:
         ca_cert=configuration.ssl_ca_cert or "",
         token=lambda: _token(configuration),
     )
-    pool = KUBERNETES.part("client.rest").RESTClientObject(configuration).pool_manager
-    return Api(Transport(target, pool, lambda: _headers(configuration)))
+    direct = isinstance(configuration, Direct)
+    configuration.connection_pool_maxsize = CONNECTIONS_KEPT
+    pool = configuration.pool() if direct else KUBERNETES.part("client.rest").RESTClientObject(configuration).pool_manager
+    times = {"read_seconds": _seconds("RARUS_LMS_READ_SECONDS", least=0.1), "repeat_seconds": _seconds("RARUS_LMS_REPEAT_SECONDS", least=0)}
+    return Api(Transport(target, pool, lambda: _headers(configuration), **times))
 
 
 def _configuration(options: t.Mapping[str, t.Any]) -> t.Any:
-    """Return the library's configuration: of the options alone where they suffice, else of a kubeconfig with the options over it."""
-    configuration = KUBERNETES.part("client.configuration").Configuration()
+    """Return the configuration: of the options alone where they suffice, else the library's of a kubeconfig with the options over it."""
     enough = "host" in options and ("api_key" in options or ("client_cert" in options and "client_key" in options))
-    if not enough:
-        _load(configuration, options)
+    if enough:
+        return Direct(
+            host=options["host"],
+            api_key={"authorization": f"Bearer {_fit(options['api_key'])}"} if "api_key" in options else {},
+            ssl_ca_cert=options.get("ca_cert", ""),
+            cert_file=options.get("client_cert", ""),
+            key_file=options.get("client_key", ""),
+            proxy=options.get("proxy", ""),
+            verify_ssl=boolean(options.get("validate_certs", True)),
+        )
+    configuration = KUBERNETES.part("client.configuration").Configuration()
+    _load(configuration, options)
     if "host" in options:
         configuration.host = options["host"]
     if "api_key" in options:
@@ -180,6 +200,20 @@ def _check_files(configuration: t.Any) -> None:
             raise InputError(f"{option}: {path} cannot be read ({error.strerror}).") from None
         if not found:
             raise InputError(f"{option}: {path} is not a PEM file. Expected one that contains -----BEGIN.")
+
+
+def _seconds(variable: str, *, least: float) -> float | None:
+    """Return the seconds that a variable of the environment sets, None where it is not set; raises InputError where they are none."""
+    given = os.environ.get(variable, "")
+    if not given:
+        return None
+    try:
+        seconds = float(given)
+    except ValueError:
+        seconds = -1.0
+    if not least <= seconds <= LONGEST_SECONDS:
+        raise InputError(f'{variable}: "{given}" is not a number of seconds from {least} to {LONGEST_SECONDS}.')
+    return seconds
 
 
 def _one_line(error: BaseException) -> str:

@@ -113,6 +113,21 @@ SENTENCES = {
 }
 
 
+# Answers that say for certain that nothing was written and why, with what to do; what they are about is known, so they are no ApiError.
+FINAL: dict[int, str] = {
+    HTTPStatus.REQUEST_ENTITY_TOO_LARGE: "Make it smaller: Kubernetes keeps about 1 MiB an object, and a proxy before it may allow less.",
+    HTTPStatus.UNPROCESSABLE_ENTITY: "Correct the setting or the template that this value comes from.",
+}
+BUSY_HINT = "Run the same again later: Kubernetes, or a proxy before it, is overloaded or starting."
+HINTS: dict[int, str] = {
+    HTTPStatus.BAD_REQUEST: "Is there a proxy before the API that changes requests? Otherwise report it, with this sentence.",
+    HTTPStatus.GONE: "Run the same again.",
+    HTTPStatus.TOO_MANY_REQUESTS: BUSY_HINT,
+    **dict.fromkeys(range(500, 600), BUSY_HINT),
+}
+HINT_OTHERWISE = "Ask the cluster's owners, with this sentence."
+
+
 def unreachable(error: BaseException, target: Target, action: str) -> ApiError:
     """Return what is told of a request that got no answer."""
     fault = fault_of(error)
@@ -142,15 +157,16 @@ def refused(answer: Answer, target: Target, action: str, hidden: t.Sequence[str]
         return _unauthorized(target, reason)
     if answer.status == HTTPStatus.FORBIDDEN:
         return _forbidden(said, target, action, reason)
+    if answer.status in FINAL:
+        message = f"{target.root} refused {action} ({answer.status} {reason}".rstrip() + f"): {said}."
+        return LmsError(message, hint=FINAL[answer.status], data={"status": answer.status, "reason": reason})
     if not status:
         return _foreign(answer, said, target, action)
     if answer.status == HTTPStatus.CONFLICT:
         message = f"{action[:1].upper()}{action[1:]} conflicts with what somebody else wrote: {said}."
-        return ConflictError(message, data={"status": answer.status, "reason": reason})
-    hint = ""
-    if answer.status in (HTTPStatus.TOO_MANY_REQUESTS, *range(500, 600)):
-        hint = "Run the same again later: Kubernetes, or a proxy before it, is overloaded or starting."
-    elif (status.get("details") or {}).get("kind") == "namespaces":
+        return ConflictError(message, hint="Run the same again.", data={"status": answer.status, "reason": reason})
+    hint = HINTS.get(answer.status, HINT_OTHERWISE)
+    if (status.get("details") or {}).get("kind") == "namespaces":
         hint = "playbooks/prepare_namespace.yml, run by an administrator, makes the namespace."
     return ApiError(f"{target.root} answered {answer.status} {reason} to {action}: {said}.", hint=hint, status=answer.status, reason=reason)
 
@@ -172,6 +188,8 @@ def _forbidden(said: str, target: Target, action: str, reason: str) -> ApiError:
         hint = "The request arrived without a token that the cluster knows: set api_key (K8S_AUTH_API_KEY)."
     elif "exceeded quota" in said:
         hint = "The namespace's ResourceQuota is used up: ask its administrator."
+    elif "being terminated" in said:
+        hint = "The namespace is being deleted: find out who deletes it, wait until it is gone, and prepare it anew."
     else:
         hint = "playbooks/prepare_namespace.yml, run by an administrator, grants what the collection needs."
     return ApiError(f"{target.root} forbids {action}: {said}.", hint=hint, status=HTTPStatus.FORBIDDEN, reason=reason)

@@ -1,0 +1,323 @@
+# Copyright: (c) 2026, the rarus.lms authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Every fault once in a whole playbook, at one request of it: what is told, what was written, how the next run ends; nothing leaks.
+
+docs/faults.md has what was seen; RARUS_LMS_GOLDEN=write in the environment writes its rows anew.
+"""
+
+from __future__ import annotations
+
+import itertools
+import json
+import re
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import pytest
+from faults import Cut, FaultProxy, Rule
+from support.faults import FAULTS, Entry, Fault, Row, Table, faulty_api, held, patience_of, plainly, root_url, writes
+from support.ids import fresh
+from support.lab import PLAYBOOKS, Lab, Prepared
+from support.leaks import ON_SCREEN, WAYS, Canaries, Watched, Way, run_watched, seen_in
+
+# Each kind of fault once; all of them, at each of these requests, with `make soak`. The run that is struck changes a client's public path
+# alone, takes it away, or does nothing.
+ONCE = (
+    "400 to a read", "401 to a read", "403 to a read", "404 that is not about the object", "404 to discovery", "409 to a create",
+    "409 to an update", "410 to a read", "413 to a create", "422 to an apply", "429 once, Retry-After 60 s", "429 once to an apply",
+    "500 to a read", "502 once to an apply", "503 on the object, all the time", "503 on discovery only", "504 once to a create",
+    "reset before the answer to a create, once", "reset in the middle of the answer to a create", "answer lost after a create",
+    "answer lost after an update", "answer lost after an apply", "30 s of silence to a read", "30 s of silence to an apply",
+    "502 once to a delete", "answer lost after a delete", "30 s of silence to a delete",
+    "HTML instead of JSON", "expired certificate", "token that expires half way",
+)  # fmt: skip
+WHERE = {
+    "read": ("GET", "/configmaps/lms-client-"),
+    "discovery": ("GET", r"/apis/networking\.k8s\.io/v1$"),
+    "create": ("POST", "/leases$"),
+    "update": ("PUT", "/configmaps/lms-client-"),
+    "apply": ("PATCH", "/ingresses/"),
+    "delete": ("DELETE", "/ingresses/"),
+}
+PROVISION = Entry("provision", WHERE, ONCE)
+# A status to a delete is repeated as one to an apply is.
+PROVISIONED = [pytest.param(fault, marks=[pytest.mark.soak] * (fault.name == "502 once to a delete")) for fault in PROVISION.faults]
+# A rotation is struck where it replaces the client's Secret, and where the pods are replaced.
+ROTATE = Entry(
+    "rotate",
+    {
+        "read": WHERE["read"],
+        "discovery": ("GET", r"/apis/apps/v1$"),
+        "create": WHERE["create"],
+        "update": ("PUT", "/secrets/rsa-secret-"),
+        "apply": ("PATCH", "/deployments/"),
+    },
+    (*(name for name in ONCE if name != "token that expires half way"), "token that expires before an update"),
+)
+# A rotation takes long, so in `make test` those that end it early strike by themselves; all others strike rotations that go on from each
+# other: these stop it, one after the other, and the rest is repeated within the last run.
+BY_THEMSELVES = {"409 to an update", "answer lost after an update"}
+STOPPING = (
+    "413 to a create", "token that expires before an update", "503 on discovery only", "422 to an apply", "30 s of silence to an apply",
+)  # fmt: skip
+TOGETHER = [fault for fault in ROTATE.faults if fault.where != "read" and fault.name not in {*BY_THEMSELVES, *STOPPING}]
+ROTATED = [
+    pytest.param(fault, marks=() if fault.where == "read" or fault.name in BY_THEMSELVES else pytest.mark.soak) for fault in ROTATE.faults
+]
+ENTRIES = (PROVISION, ROTATE)
+# Those that strike while a new client's keys are made.
+OF_A_NEW_CLIENT = {"answer lost after a create", "token that expires half way"}
+APPLY_SECONDS = 6
+OF_A_ROTATION: dict[str, object] = {"credentials": "rsa"}
+# What a run that nothing strikes says, and what it has done then.
+ENDINGS = {
+    "nothing changed": "changes nothing",
+    "credentials": "makes the client ready",
+    " applied ": "applies what differs",
+    "is no longer asked for": "takes it away",
+}
+# What takes a client's public path away.
+UNPUBLISHED: dict[str, object] = {"lms_publish": "none"}
+KEYS = ("lms-credentials-", "rsa-secret-")
+
+
+@pytest.fixture(scope="module")
+def proxy(lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> Iterator[FaultProxy]:
+    """Provide the proxy before the lab's API."""
+    with faulty_api(lab, tmp_path_factory.mktemp("proxy")) as running:
+        yield running
+
+
+@dataclass
+class Operator:
+    """Whoever runs playbooks through the proxy."""
+
+    prepared: Prepared
+    proxy: FaultProxy
+    folder: Path
+
+    def __post_init__(self) -> None:
+        self._numbers = itertools.count(1)
+        self._cors = itertools.cycle([False, True])
+
+    def run(self, playbook: str, client: str, variables: dict[str, object], fault: Fault | None = None, way: Way = ON_SCREEN) -> Watched:
+        """Run a playbook for one client; a fault has its patience."""
+        lab = self.prepared.lab
+        given = {"client": client, "lms_api_root_url": root_url(lab, self.proxy), **variables}
+        if fault and fault.how.get("cut") is Cut.SILENCE:
+            given["lms_apply_timeout_seconds"] = APPLY_SECONDS
+        words = ["-i", str(self.prepared.inventory), "-e", json.dumps(given)]
+        env = {**self.prepared.env, **(patience_of(fault) if fault else {})}
+        folder = self.folder / str(next(self._numbers))
+        return run_watched(PLAYBOOKS / f"{playbook}.yml", words, lab=lab, env=env, folder=folder, way=way)
+
+    def another_path(self) -> dict[str, object]:
+        """Return a setting that changes the Ingress and nothing else."""
+        return {"lms_cors": next(self._cors)}
+
+    def forget_lease(self, client: str) -> None:
+        """Take the client's Lease away, so that the next run creates it."""
+        self.prepared.lab.kubectl("delete", "lease", f"lms-client-{client.lower()}", "-n", self.prepared.namespace, "--ignore-not-found")
+
+    def secrets(self, client: str) -> dict[str, dict[str, str]]:
+        """Return the data of the client's Secrets, by name."""
+        found = self.prepared.lab.get("secret", "", self.prepared.namespace, selector=f"rarus.lms/client={client}").get("items", [])
+        return {secret["metadata"]["name"]: secret["data"] for secret in found if secret["metadata"]["name"].startswith(KEYS)}
+
+
+@pytest.fixture(scope="module")
+def operator(lab: Lab, proxy: FaultProxy, tmp_path_factory: pytest.TempPathFactory) -> Operator:
+    return Operator(lab.prepare(), proxy, tmp_path_factory.mktemp("runs"))
+
+
+@pytest.fixture(scope="module")
+def ready(operator: Operator) -> str:
+    """A client that is ready."""
+    client = fresh()
+    assert operator.run("provision_client", client, {"lms_cors": True}).code == 0
+    return client
+
+
+@pytest.fixture(scope="module")
+def at_rest(operator: Operator, ready: str) -> str:
+    """The same client, as the catalogue alone has it."""
+    operator.proxy.rules = []
+    assert operator.run("provision_client", ready, {}).code == 0
+    return ready
+
+
+@pytest.fixture(scope="module")
+def tables() -> Iterator[dict[str, Table]]:
+    """Provide the tables of docs/faults.md, and write those that are to be written."""
+    with held(ENTRIES) as found:
+        yield found
+
+
+def told(run: Watched, client: str) -> str:
+    """Return what the operator reads of a failure, without the lines of progress; AssertionError where that is not one sentence."""
+    lines = [line for line in run.stdout.splitlines() if line.strip() and not line.startswith(("  ", "FAILED - RETRYING"))]
+    assert len(lines) == 1, run.stdout
+    return plainly(lines[0].strip(), {client: "C42", client.lower(): "c42"})
+
+
+def ended(run: Watched, client: str) -> str:
+    """Return in words how a run ended that nothing struck."""
+    assert run.code == 0, run.stdout
+    assert f"{client} is ready" in run.stdout
+    return next((words for mark, words in ENDINGS.items() if mark in run.stdout), "notes it")
+
+
+def expect_no_leak(operator: Operator, *runs: Watched) -> None:
+    canaries = Canaries()
+    canaries.add("the deployer's token", operator.prepared.env["K8S_AUTH_API_KEY"])
+    canaries.add_secrets(operator.prepared.lab, operator.prepared.namespace)
+    assert [hit for run in runs for hit in seen_in(run.places, canaries)] == []
+
+
+def strike(operator: Operator, client: str, fault: Fault, rule: Rule, variables: dict[str, object]) -> tuple[Row, Watched]:
+    """Provision a client while a fault strikes, and again: AssertionError where a key changed, or the second run does not end right."""
+    operator.proxy.rules = [rule]
+    struck = operator.run("provision_client", client, variables, fault)
+    wrote = tuple(writes(operator.proxy.passed))
+    before = operator.secrets(client)
+    operator.proxy.rules = []
+    again = operator.run("provision_client", client, variables)
+    after = operator.secrets(client)
+    assert before.items() <= after.items(), "a secret changed by itself"
+    assert len(after) == len(KEYS)
+    assert f"{client} is ready" in struck.stdout or struck.code
+    return Row(told(struck, client) if struck.code else "", struck.code, wrote, ended(again, client)), struck
+
+
+def strike_a_read(operator: Operator, client: str, fault: Fault, entry: Entry) -> tuple[Row, Watched]:
+    """Run a playbook while a read fails: AssertionError where the run goes on, or has written anything, so that the next may differ."""
+    operator.proxy.rules = [entry.rule(fault)]
+    playbook, variables = ("rotate_credentials", OF_A_ROTATION) if entry is ROTATE else ("provision_client", {})
+    struck = operator.run(playbook, client, variables, fault)
+    assert struck.code
+    assert writes(operator.proxy.passed) == [], "written on a doubtful read"
+    return Row(told(struck, client), struck.code, (), "runs as if it were the first"), struck
+
+
+@pytest.mark.parametrize("fault", PROVISIONED, ids=lambda fault: fault.name)
+def test_provision(operator: Operator, ready: str, fault: Fault, tables: dict[str, Table]) -> None:
+    if fault.where == "read":
+        row, struck = strike_a_read(operator, ready, fault, PROVISION)
+    elif fault.name in OF_A_NEW_CLIENT:
+        row, struck = strike(operator, fresh(), fault, Rule("POST", "/secrets$", **fault.how), {})
+    elif fault.where == "delete":
+        expect_published(operator, ready)
+        row, struck = strike(operator, ready, fault, PROVISION.rule(fault), UNPUBLISHED)
+    else:
+        if fault.where == "create":
+            operator.forget_lease(ready)
+        row, struck = strike(operator, ready, fault, PROVISION.rule(fault), operator.another_path())
+    expect_no_leak(operator, struck)
+    tables["provision"].hold(fault, row)
+
+
+def expect_published(operator: Operator, client: str) -> None:
+    """Have a client's public path there, so that it can be taken away."""
+    name = f"client-lms-ingress-{client.lower()}"
+    if not operator.prepared.lab.get("ingress", name, operator.prepared.namespace):
+        operator.proxy.rules = []
+        assert operator.run("provision_client", client, {}).code == 0
+
+
+@pytest.mark.parametrize("fault", ROTATED, ids=lambda fault: fault.name)
+def test_rotate(operator: Operator, at_rest: str, fault: Fault, tables: dict[str, Table]) -> None:
+    """The RSA key is rotated: whatever strikes, the next run ends with one new key, and no password has changed."""
+    if fault.where == "read":
+        row, struck = strike_a_read(operator, at_rest, fault, ROTATE)
+        expect_no_leak(operator, struck)
+        tables["rotate"].hold(fault, row)
+        return
+    key = f"rsa-secret-{at_rest.lower()}"
+    if fault.where == "create":
+        operator.forget_lease(at_rest)
+    former = operator.secrets(at_rest)
+    operator.proxy.rules = [ROTATE.rule(fault)]
+    struck = operator.run("rotate_credentials", at_rest, OF_A_ROTATION, fault)
+    wrote = tuple(writes(operator.proxy.passed))
+    between = operator.secrets(at_rest)
+    operator.proxy.rules = []
+    if struck.code:
+        again = operator.run("rotate_credentials", at_rest, OF_A_ROTATION)
+        assert again.code == 0, again.stdout
+    expect_one_new_key(operator, at_rest, former, between[key])
+    expect_no_leak(operator, struck)
+    ending = "is a rotation of its own" if not struck.code else "ends the rotation" if wrote else "runs as if it were the first"
+    tables["rotate"].hold(fault, Row(told(struck, at_rest) if struck.code else "", struck.code, wrote, ending))
+
+
+def expect_one_new_key(operator: Operator, client: str, former: dict[str, dict[str, str]], *between: dict[str, str]) -> None:
+    """AssertionError where a rotation of the key has not made just one, or has changed a password; between: what was seen meanwhile."""
+    after, key = operator.secrets(client), f"rsa-secret-{client.lower()}"
+    credentials = f"lms-credentials-{client.lower()}"
+    assert after[key] != former[key]
+    assert after[credentials] == former[credentials], "a password changed by itself"
+    assert all(seen in (former[key], after[key]) for seen in between), "one rotation made two keys"
+
+
+def in_turn(entry: Entry, faults: Iterable[Fault]) -> list[Rule]:
+    """Return the rules by which faults strike in one run: those of a kind one after the other, at the first requests of that kind."""
+    turns: defaultdict[str, Iterator[int]] = defaultdict(lambda: itertools.count(1))
+    return [replace(entry.rule(fault), first=next(turns[fault.where])) for fault in faults]
+
+
+def test_a_rotation_struck_again_and_again(operator: Operator, at_rest: str) -> None:
+    """Every run but the last is stopped as the table says; the last meets all the rest, repeats what is to be repeated, and ends it."""
+    table, key = Table(ROTATE), f"rsa-secret-{at_rest.lower()}"
+    operator.forget_lease(at_rest)
+    former, seen, runs = operator.secrets(at_rest), [], []
+    for fault in (fault for name in STOPPING for fault in ROTATE.faults if fault.name == name):
+        operator.proxy.rules = [ROTATE.rule(fault)]
+        runs.append(operator.run("rotate_credentials", at_rest, OF_A_ROTATION, fault))
+        seen.append(operator.secrets(at_rest)[key])
+        row = Row(told(runs[-1], at_rest), runs[-1].code, (), "")
+        assert (row.sentence, str(row.exit_code)) == table.told(fault), fault.name
+    assert {table.told(fault)[1] for fault in TOGETHER} == {"0"}
+    operator.forget_lease(at_rest)
+    operator.proxy.rules = in_turn(ROTATE, TOGETHER)
+    runs.append(operator.run("rotate_credentials", at_rest, OF_A_ROTATION))
+    assert runs[-1].code == 0, runs[-1].stdout
+    for kind, number in Counter(fault.where for fault in TOGETHER).items():
+        method, path = ROTATE.where[kind]
+        met = [request for request in operator.proxy.passed if re.search(method, request.method) and re.search(path, request.path)]
+        assert len(met) > number, f"not every fault of a {kind} struck"
+    expect_one_new_key(operator, at_rest, former, *seen)
+    expect_no_leak(operator, *runs)
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize("where", sorted(set(WHERE) - {"delete"}))  # nothing of a new client is taken away
+@pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.name)
+def test_provision_struck_anywhere(operator: Operator, fault: Fault, where: str) -> None:
+    _row, struck = strike(operator, fresh(), fault, Rule(*WHERE[where], **fault.how), {})
+    expect_no_leak(operator, struck)
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize("way", WAYS, ids=str)
+@pytest.mark.parametrize(("entry", "fault"), [(entry, fault) for entry in ENTRIES for fault in entry.faults], ids=lambda part: part.name)
+def test_nothing_leaks_whatever_strikes(operator: Operator, at_rest: str, entry: Entry, fault: Fault, way: Way) -> None:
+    if fault.where == "delete":
+        expect_published(operator, at_rest)
+    if fault.where == "create":
+        operator.forget_lease(at_rest)
+    variables = UNPUBLISHED if fault.where == "delete" else operator.another_path()
+    playbook, variables = ("rotate_credentials", OF_A_ROTATION) if entry is ROTATE else ("provision_client", variables)
+    operator.proxy.rules = [entry.rule(fault)]
+    struck = operator.run(playbook, at_rest, variables, fault, way)
+    operator.proxy.rules = []
+    again = operator.run(playbook, at_rest, variables) if struck.code else struck
+    assert again.code == 0, again.stdout
+    expect_no_leak(operator, struck)
+
+
+@pytest.mark.parametrize("entry", ENTRIES, ids=lambda entry: entry.name)
+def test_the_table_has_a_row_for_every_fault(entry: Entry) -> None:
+    assert list(Table(entry).rows()) == [fault.name for fault in entry.faults]
