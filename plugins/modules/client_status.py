@@ -68,6 +68,12 @@ options:
     description: Namespace that the records lie in.
     type: str
     required: true
+  epochs:
+    description:
+      - RV(rarus.lms.client_lease#module:epochs) of this run, by the client's id. A record in which another run has begun an epoch since is
+        not written, and the task fails.
+    type: dict
+    default: {}
   actor:
     description: Who acts, for the record. Empty means user@host, with the number of the job where this runs in AWX.
     type: str

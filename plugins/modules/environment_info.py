@@ -20,21 +20,24 @@ description:
   - What the token may not read is named in RV(environments[].not_seen), where the verdict can do without it.
 extends_documentation_fragment:
   - rarus.lms.kubernetes
+  - rarus.lms.place
   - rarus.lms.attributes.info
 options:
   clients:
-    description: Ids of the clients, such as V(C42).
+    description: Ids of the clients, such as V(C42). Without any, all clients of O(catalogue) that are on the list.
     type: list
     elements: str
-    required: true
-  namespace:
-    description: The namespace of the environments.
-    type: str
-    required: true
-  registry_namespace:
-    description: The namespace of the clients' records, where it is another one. Read for clients without an environment only.
+    default: []
+  catalogue:
+    description: Name of the catalogue whose clients are meant where O(clients) names none.
     type: str
     default: ""
+  read_records:
+    description:
+      - Whether the clients' records are read, by one call for all, and the settings in them lie over O(client_settings).
+      - With V(false) O(client_settings) has to hold them already, as after the role P(rarus.lms.client#role).
+    type: bool
+    default: true
   publish:
     description: How the clients are published, which says what has to be there besides the pods.
     type: str
@@ -44,6 +47,49 @@ options:
     description: Public DNS name of the service, for the address.
     type: str
     default: ""
+  probe:
+    description:
+      - Who asks the public path C(https://public_dns/C42/) once the pods are ready, and checks certificate and answer.
+      - With V(controller) the machine that this runs on, which needs a route there. An overview does not ask.
+      - With V(job) a Job in O(namespace), for machines without a route. It is made for as long as it asks, one for all clients that are
+        asked together, changes nothing of an environment, and needs the right to create and delete Jobs. In check mode none is made.
+    type: str
+    choices: [controller, job, none]
+    default: none
+  probe_status:
+    description: HTTP status with which the public path answers when it serves.
+    type: int
+    default: 200
+  probe_ca_file:
+    description: File with who signs the public certificate (PEM). By default this machine's own list of authorities.
+    type: path
+    default: ""
+  probe_image:
+    description: Image with curl, for the Job of O(probe=job); it is pulled by the pull secrets of the client's own pods.
+    type: str
+    default: ""
+  image_check:
+    description:
+      - Who asks the image's registry whether its tag stands for a newer image than the one that runs, which is a note and no fault.
+      - With V(controller) the machine that this runs on, with the login of the pods' pull secret, whose value is read for it.
+      - Neither a wait nor an overview asks. What cannot be found out is named in RV(environments[].not_seen), and fails nothing.
+    type: str
+    choices: [controller, none]
+    default: none
+  image_ca_file:
+    description: File with who signs the registry's certificate (PEM). By default this machine's own list of authorities.
+    type: path
+    default: ""
+  client_settings:
+    description: Settings of single clients by their ids, which lie over O(publish), O(public_dns), O(probe) and the others.
+    type: dict
+    default: {}
+  overview:
+    description:
+      - Shows one line a client, the worst first, and reads nothing for each client by itself - neither logs nor values of Secrets.
+      - The number of requests does not grow with the clients, but for the pages of the lists.
+    type: bool
+    default: false
   wait:
     description: Whether to wait until every environment is ready, or certain not to become so.
     type: bool
@@ -71,6 +117,12 @@ options:
     type: list
     elements: str
     default: []
+  report:
+    description:
+      - File on the machine that this runs on, to write what was found to. It is written whatever the outcome, with mode 0600.
+      - A name that ends with C(.xml) makes it JUnit, any other JSON by C(docs/report-schema.json).
+    type: path
+    default: ""
 """
 
 EXAMPLES = r"""
@@ -81,6 +133,15 @@ EXAMPLES = r"""
     publish: ingress
     public_dns: backend.lms-dev.example
   register: state
+
+- name: Show all clients of a catalogue, the worst first, and keep what was found
+  rarus.lms.environment_info:
+    catalogue: lms-dev
+    namespace: lms-dev
+    publish: ingress
+    public_dns: backend.lms-dev.example
+    overview: true
+    report: /tmp/lms-dev.json
 
 - name: Wait for a rollout, and fail with its cause
   rarus.lms.environment_info:
@@ -107,8 +168,13 @@ environments:
       type: str
     phase:
       description:
-        - V(ready), V(progressing), V(failed), V(suspended) (scaled to zero) or V(absent) (no Deployment).
+        - V(ready), V(progressing), V(failed), V(suspended) (scaled to zero), V(absent) (no Deployment) or V(retired) (the client has left).
         - V(degraded) when something will not heal and requests are still served.
+        - V(unknown) when it could not be found out. The task is then marked unreachable, and the run ends with exit code 4, unless another
+          environment has failed; as a module process, on any other than the local connection, it fails.
+      type: str
+    organisation:
+      description: Name of the organisation as its record has it. Empty when it has none, or was not read.
       type: str
     message:
       description: The first cause, in one line. Empty when the environment is ready or suspended.

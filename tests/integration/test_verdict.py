@@ -1,39 +1,54 @@
 # Copyright: (c) 2026, the rarus.lms authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Failures produced for real on the lab, each of them named: cause, object, log, next step, exit code, early where it will not heal."""
+"""Failures produced for real on the lab, each of them named: cause, object, log, next step, exit code, early where it will not heal.
+
+docs/causes.md shows the screens that are seen here; RARUS_LMS_GOLDEN=write in the environment writes them anew.
+"""
 
 from __future__ import annotations
 
+import base64
 import json
 import os
+import random
 import typing as t
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 from ansible_collections.rarus.lms.plugins.module_utils._domain.access import NAMESPACE_RULES, role_rules
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import rsa
 from support.lab import PLAYBOOKS, Lab
-from support.verdict_faults import (
-    CANARY,
-    FAULTS,
-    JOB_FAULTS,
-    PATH_FAULTS,
-    SUPPORT,
-    Fault,
-    JobFault,
-    docker_login,
-    environment,
-    job,
-    unreachable,
+from support.tls import expired_certificate
+from support.verdict_databases import further_databases, stop_database
+from support.verdict_faults import CANARY, FAULTS, NAMESPACE, SUPPORT, Fault, docker_login, environment
+from support.verdict_jobs import JOB_FAULTS, WALL, JobFault, job
+from support.verdict_pairs import objects_of_pair, pairs
+from support.verdict_paths import ANSWER_FAULTS, GATEWAYS, OLDER, PATH_FAULTS, unreachable
+from support.verdict_screens import SHOWN, Page, plain, screen_of_environment, screen_of_job
+from support.verdict_world import (
+    CLUSTER_FAULTS,
+    CLUSTER_RIGHTS,
+    NODES,
+    SINGLE_FAULTS,
+    admission,
+    node_status,
+    odd_images,
+    refusing_webhook,
 )
 
-NAMESPACE = "verdict"
 JUDGE = Path(__file__).parent / "verdict" / "judge.yml"
 # Long enough for a busy machine to start some forty pods, and some of them twice.
 WAIT_SECONDS = 60
 SHORT_WAIT_SECONDS = 12
+# Forty containers at once exceed the kubelet's rate of pulls, so that some show their own fault late.
+LOOKS_AFTER_A_WAIT = 60
+SEED_OF_EVERY_TEST = 3
+# It serves before its database goes.
+BEREFT = next(fault.client for fault in FAULTS if fault.cause == "database_closed")
 Obj = dict[str, t.Any]
 
 
@@ -47,7 +62,11 @@ class Namespace:
 
     def apply(self, *objects: Obj) -> None:
         """Apply objects as the administrator."""
-        self.lab.kubectl("apply", "-f", "-", text=json.dumps({"apiVersion": "v1", "kind": "List", "items": list(objects)}))
+        self.lab.kubectl("apply", "-f", "-", text=_list_of(objects))
+
+    def remove(self, *objects: Obj) -> None:
+        """Delete objects as the administrator, there or not."""
+        self.lab.kubectl("delete", "-f", "-", "--ignore-not-found", "--wait=false", text=_list_of(objects))
 
     def judge(self, entry_point: str, **options: t.Any) -> tuple[int, str, Obj]:
         """Run an entry point as a deployer; return the exit code, the screen and the result."""
@@ -62,44 +81,64 @@ class Namespace:
         assert result.exists(), done.stdout + done.stderr
         told: Obj = json.loads(result.read_text())
         result.unlink()
-        _keep(done.stdout)
         return done.returncode, done.stdout, told
 
 
 @pytest.fixture(scope="module")
 def namespace(lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Namespace]:
-    """Provide a namespace with Pod Security `restricted`, a quota, a LimitRange and a deployer's token."""
+    """Provide a namespace with Pod Security `restricted`, a quota, a LimitRange and a deployer's token, and what is broken around it."""
     level = {"pod-security.kubernetes.io/enforce": "restricted"}
     prepared = Namespace(lab, tmp_path_factory.mktemp("verdict"), "")
-    prepared.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE, "labels": level}})
-    registry, superuser = lab.facts["registry"], lab.facts["postgres"]["15"]["superuser"]
-    prepared.apply(
-        {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "deployer", "namespace": NAMESPACE}},
-        _named("rbac.authorization.k8s.io/v1", "Role", "deployer", rules=role_rules(NAMESPACE_RULES)),
-        _named(
-            "rbac.authorization.k8s.io/v1",
-            "RoleBinding",
-            "deployer",
-            subjects=[{"kind": "ServiceAccount", "name": "deployer", "namespace": NAMESPACE}],
-            roleRef={"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": "deployer"},
-        ),
-        _named("v1", "ResourceQuota", "verdict", spec={"hard": {"limits.memory": "38Gi"}}),
+    authority = base64.b64encode(Path(lab.facts["api"]["ca_file"]).read_bytes()).decode()
+    odd_images(lab)
+    with refusing_webhook(lab, prepared.folder) as url, further_databases(lab):
+        prepared.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE, "labels": level}})
+        prepared.apply(*admission(url, authority), *GATEWAYS, *SUPPORT, OLDER, WALL, *_deployer(), *_secrets(lab))
+        token = lab.kubectl("--namespace", NAMESPACE, "create", "token", "deployer", "--duration", "2h").strip()
+        yield Namespace(lab, prepared.folder, token)
+        lab.kubectl("delete", "namespace", NAMESPACE, "--wait=true")
+        volumes = [one for one in SUPPORT if one["kind"] == "PersistentVolume"]
+        prepared.remove(*admission(url, authority), *GATEWAYS, *volumes, *CLUSTER_RIGHTS, *NODES)
+
+
+def _deployer() -> list[Obj]:
+    """Return who judges, what they may, and the limits of the namespace."""
+    rbac = "rbac.authorization.k8s.io"
+    subject = {"kind": "ServiceAccount", "name": "deployer", "namespace": NAMESPACE}
+    return [
+        _named("v1", "ServiceAccount", "deployer"),
+        _named(f"{rbac}/v1", "Role", "deployer", rules=role_rules(NAMESPACE_RULES)),
+        _named(f"{rbac}/v1", "RoleBinding", "deployer", subjects=[subject], roleRef={"apiGroup": rbac, "kind": "Role", "name": "deployer"}),
+        _named("v1", "ResourceQuota", "limits", spec={"hard": {"limits.memory": "38Gi"}}),
         _named("v1", "LimitRange", "verdict", spec={"limits": [{"type": "Container", "max": {"cpu": "1000"}}]}),
+    ]
+
+
+def _secrets(lab: Lab) -> list[Obj]:
+    """Return the pull secrets, the databases' administrators, and the back end's key."""
+    registry, superuser, clickhouse = lab.facts["registry"], lab.facts["postgres"]["15"]["superuser"], lab.facts["clickhouse"]["admin"]
+    key = rsa.generate_private_key(public_exponent=65537, key_size=2048).private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
+    return [
         docker_login("repository-token", registry["user"], lab.secret(registry["password_file"])),
         docker_login("wrong-token", registry["user"], "a wrong password"),
-        _named("v1", "Secret", "postgres-superuser", stringData={"password": lab.secret(superuser["password_file"])}),
-        *SUPPORT,
-    )
-    token = lab.kubectl("--namespace", NAMESPACE, "create", "token", "deployer", "--duration", "2h").strip()
-    yield Namespace(lab, prepared.folder, token)
-    lab.kubectl("delete", "namespace", NAMESPACE, "--wait=true")
+        _named("v1", "Secret", "postgres-admin", stringData={"password": lab.secret(superuser["password_file"])}),
+        _named("v1", "Secret", "clickhouse-admin", stringData={"password": lab.secret(clickhouse["password_file"])}),
+        _named("v1", "Secret", "backend-key", stringData={"rsa_key": key.decode()}),
+    ]
 
 
-def _keep(screen: str) -> None:
-    """Add a screen to the file that RARUS_LMS_SCREENS names: what docs/verdict.md shows is cut from it, and never typed."""
-    if path := os.environ.get("RARUS_LMS_SCREENS"):
-        with Path(path).open("a") as file:
-            file.write(screen)
+@pytest.fixture(scope="module")
+def page() -> Iterator[Page]:
+    """Provide docs/causes.md, and write it at the end where it is to be written."""
+    shown = Page()
+    yield shown
+    shown.write()
+
+
+def _list_of(objects: Iterable[Obj]) -> str:
+    return json.dumps({"apiVersion": "v1", "kind": "List", "items": list(objects)})
 
 
 def _named(api_version: str, kind: str, name: str, **more: t.Any) -> Obj:
@@ -108,9 +147,13 @@ def _named(api_version: str, kind: str, name: str, **more: t.Any) -> Obj:
 
 @pytest.fixture(scope="module")
 def environments(namespace: Namespace) -> dict[str, Obj]:
-    """Break everything at once, wait once for each way of publishing, and return what was told of each client."""
+    """Break everything at once, wait once for each way of publishing, and return what was told of each client, with the screens of all."""
     namespace.apply(*(obj for fault in FAULTS for obj in environment(fault)), *(obj for fault in PATH_FAULTS for obj in unreachable(fault)))
-    namespace.apply(*(job(fault) for fault in JOB_FAULTS[1:]))
+    namespace.apply(*(job(fault) for fault in JOB_FAULTS[1:] if fault.script))
+    namespace.lab.kubectl("rollout", "status", f"deployment/lms-deployment-{BEREFT.lower()}", "-n", NAMESPACE, f"--timeout={WAIT_SECONDS}s")
+    stop_database(namespace.lab, "brief")
+    gone = ["wait", "pod", "-l", f"app={BEREFT}-lms", "--for=condition=Ready=False"]
+    namespace.lab.kubectl(*gone, "-n", NAMESPACE, f"--timeout={WAIT_SECONDS}s")
     groups = {
         "none": [fault.client for fault in FAULTS],
         "ingress": [fault.client for fault in PATH_FAULTS if fault.object != "HTTPRoute"],
@@ -121,57 +164,244 @@ def environments(namespace: Namespace) -> dict[str, Obj]:
         wait = {"wait": True, "wait_timeout": WAIT_SECONDS if publish == "none" else SHORT_WAIT_SECONDS}
         code, _screen, result = namespace.judge("environment_info", clients=clients, publish=publish, must_be_ready=False, **wait)
         assert code == 0
-        told.update({one["client"]: one for one in result["environments"]})
+        told.update({one["client"]: {**one, "screen": result["screen"]} for one in result["environments"]})
     return told
 
 
-def assert_told(fault: Fault, told: Obj) -> None:
-    """What was told of a client is its fault."""
-    assert told["phase"] == "failed", told
+def assert_told(fault: Fault, told: Obj, page: Page) -> None:
+    """What was told of a client is its fault, was printed so, and is what docs/causes.md shows."""
+    assert told["phase"] == fault.phase, told
     finding = told["findings"][0]
-    assert finding["cause"] == fault.cause, finding
+    assert finding["cause"] == fault.cause, json.dumps(finding, indent=1)
     assert fault.told in finding["message"]
     assert finding["object"].startswith(f"{fault.object} verdict/")
     assert fault.client.lower() in finding["object"]
     assert fault.log in "\n".join(finding["log"])
     assert finding["next"]
+    if fault.phase == "failed":
+        assert_printed(screen_of_environment(told, seconds=told["seconds"]), told["screen"])
+    if SHOWN[fault.cause] == fault:
+        page.hold(fault.cause, screen_of_environment(plain(told, fault.client)))
+
+
+def assert_printed(screen: list[str], printed: list[str]) -> None:
+    """A screen stands among the lines that were printed, and is no wider than a terminal."""
+    assert "\n".join(screen) in "\n".join(printed)
+    assert max(map(len, screen)) <= 100
 
 
 @pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: f"{fault.number}-{fault.cause}")
-def test_cause_of_a_broken_environment(fault: Fault, environments: dict[str, Obj]) -> None:
-    assert_told(fault, environments[fault.client])
+def test_cause_of_a_broken_environment(fault: Fault, environments: dict[str, Obj], page: Page) -> None:
+    assert_told(fault, environments[fault.client], page)
     assert (environments[fault.client]["seconds"] < WAIT_SECONDS) == fault.early
 
 
 @pytest.mark.parametrize("fault", PATH_FAULTS, ids=lambda fault: f"{fault.number}-{fault.cause}")
-def test_cause_of_an_unreachable_environment(fault: Fault, environments: dict[str, Obj]) -> None:
-    assert_told(fault, environments[fault.client])
+def test_cause_of_an_unreachable_environment(fault: Fault, environments: dict[str, Obj], page: Page) -> None:
+    assert_told(fault, environments[fault.client], page)
     assert (environments[fault.client]["seconds"] < SHORT_WAIT_SECONDS) == fault.early
 
 
-@pytest.mark.parametrize("fault", JOB_FAULTS, ids=lambda fault: f"{fault.number}-{fault.cause}")
-def test_cause_of_a_failed_job(fault: JobFault, environments: dict[str, Obj], namespace: Namespace) -> None:
-    wanted = job(fault)
-    namespace.apply(wanted)
-    code, screen, told = namespace.judge("jobs_info", jobs={fault.client: [wanted["metadata"]["name"]]}, wait_timeout=90)
-    assert code == 2
-    finding = told["jobs"][0]["findings"][0]
-    assert finding["cause"] == fault.cause, finding
+@pytest.fixture(scope="module")
+def jobs(environments: dict[str, Obj], namespace: Namespace) -> Obj:
+    """Judge all Jobs but the first once they have failed; return the exit code, the screens, and what was told of each client's."""
+    ended = [f"job/{fault.name}" for fault in JOB_FAULTS[1:] if fault.ends]
+    namespace.lab.kubectl("wait", *ended, "-n", NAMESPACE, "--for=condition=Failed", "--timeout=90s")
+    bare = next(fault.name for fault in JOB_FAULTS if fault.cause == "job_failed")
+    namespace.lab.kubectl("delete", "pods", "-n", NAMESPACE, "-l", f"batch.kubernetes.io/job-name={bare}", "--wait=true")
+    names = {fault.client: [fault.name] for fault in JOB_FAULTS[1:]}
+    code, screen, told = namespace.judge("jobs_info", jobs=names, wait_timeout=90)
+    return {"code": code, "printed": screen, "screen": told["screen"], "told": {one["client"]: one for one in told["jobs"]}}
+
+
+def assert_job_told(fault: JobFault, told: Obj, printed: list[str], page: Page) -> None:
+    """What was told of a Job is its fault, was printed so, and is what docs/causes.md shows."""
+    finding = told["findings"][0]
+    assert finding["cause"] == fault.cause, json.dumps(finding, indent=1)
     assert fault.told in finding["message"]
-    assert f"{fault.client} in verdict FAILED after" in screen
+    assert finding["next"]
+    head = next(line for line in printed if line.startswith(f"{fault.client} in verdict FAILED after "))
+    seconds = float(head.split(" after ")[1].split(" s")[0])
+    assert_printed(screen_of_job(told, namespace=NAMESPACE, seconds=seconds), printed)
+    if SHOWN[fault.cause] == fault:
+        page.hold(fault.cause, screen_of_job(plain(told, fault.client)))
+
+
+def test_a_job_that_is_certain_to_fail_is_not_waited_for(namespace: Namespace, page: Page) -> None:
+    fault = JOB_FAULTS[0]
+    namespace.apply(job(fault))
+    code, screen, told = namespace.judge("jobs_info", jobs={fault.client: [fault.name]}, wait_timeout=90)
+    assert code == 2
     assert "  next     " in screen
-    assert max(map(len, told["screen"])) <= 100
-    assert told["jobs"][0]["state"] == ("running" if fault is JOB_FAULTS[0] else "failed"), (
-        "what its log makes certain needs no further try"
-    )
+    assert told["jobs"][0]["state"] == "running", "what its log makes certain needs no further try"
+    assert_job_told(fault, told["jobs"][0], told["screen"], page)
+
+
+@pytest.mark.parametrize("fault", JOB_FAULTS[1:], ids=lambda fault: f"{fault.number}-{fault.cause}")
+def test_cause_of_a_failed_job(fault: JobFault, jobs: Obj, page: Page) -> None:
+    assert jobs["code"] == 2
+    assert f"{fault.client} in verdict FAILED after" in jobs["printed"]
+    assert jobs["told"][fault.client]["state"] == {"job_gone": "absent", "job_suspended": "running"}.get(fault.cause, "failed")
+    assert_job_told(fault, jobs["told"][fault.client], jobs["screen"], page)
 
 
 def test_a_failed_wait_ends_with_the_screen_and_exit_code_2(namespace: Namespace, environments: dict[str, Obj]) -> None:
-    secret = _named("v1", "Secret", "lms-credentials-c106", stringData={"seed": CANARY})
-    namespace.apply(secret)
     code, screen, told = namespace.judge("environment_info", clients=["C106"], wait=True, wait_timeout=WAIT_SECONDS)
     assert code == 2
     assert "C106 in verdict FAILED after" in screen
     assert "container c106, exit code 3" in screen
     assert "the settings are ***" in screen
     assert CANARY not in screen + json.dumps(told)
+
+
+@pytest.fixture(scope="module")
+def answers(namespace: Namespace) -> dict[str, Obj]:
+    """Publish ready pods where nobody, or somebody else, answers for them, and ask from this machine; return what was told of each."""
+    certificate, key = expired_certificate("backend.lms-prod.example")
+    own_authority = namespace.folder / "own.pem"
+    own_authority.write_text(certificate)
+    data = {"tls.crt": certificate, "tls.key": key}
+    namespace.apply(_named("v1", "Secret", "expired-tls", type="kubernetes.io/tls", stringData=data))
+    namespace.apply(*(obj for fault in ANSWER_FAULTS for obj in unreachable(fault)))
+    authority = {"certificate_expired": str(own_authority), "certificate_untrusted": str(own_authority)}
+    lab_authority = namespace.lab.facts["ingress"]["ca_file"]
+    settings = {
+        fault.client: {"public_dns": fault.told, "probe_ca_file": authority.get(fault.cause, lab_authority)} for fault in ANSWER_FAULTS
+    }
+    settings[next(fault.client for fault in ANSWER_FAULTS if fault.cause == "public_path_unexpected")]["probe_status"] = 201
+    code, _screen, result = namespace.judge(
+        "environment_info",
+        clients=list(settings),
+        publish="ingress",
+        probe="controller",
+        client_settings=settings,
+        wait=True,
+        wait_timeout=WAIT_SECONDS,
+        must_be_ready=False,
+    )
+    assert code == 0
+    return {one["client"]: {**one, "screen": result["screen"]} for one in result["environments"]}
+
+
+@pytest.mark.parametrize("fault", ANSWER_FAULTS, ids=lambda fault: f"{fault.number}-{fault.cause}")
+def test_cause_of_a_wrong_public_path(fault: Fault, answers: dict[str, Obj], page: Page) -> None:
+    assert_told(fault, answers[fault.client], page)
+    assert answers[fault.client]["seconds"] < WAIT_SECONDS
+
+
+def test_a_finalizer_that_blocks_a_deletion_is_named(namespace: Namespace, page: Page) -> None:
+    fault = SINGLE_FAULTS[0]
+    name = f"lms-deployment-{fault.client.lower()}"
+    deployment, service = environment(Fault(fault.number, "", {"readinessProbe": None}))
+    deployment["metadata"]["finalizers"] = ["example.com/verdict"]
+    namespace.apply(deployment, service)
+    try:
+        namespace.lab.kubectl("rollout", "status", "deployment", name, "-n", NAMESPACE, "--timeout=60s")
+        namespace.lab.kubectl("delete", "deployment", name, "-n", NAMESPACE, "--wait=false")
+        code, screen, told = namespace.judge("environment_info", clients=[fault.client], wait=True, wait_timeout=WAIT_SECONDS)
+    finally:
+        namespace.lab.kubectl("patch", "deployment", name, "-n", NAMESPACE, "--type=merge", "-p", '{"metadata":{"finalizers":null}}')
+    assert code == 2
+    assert told["environments"][0]["phase"] == "degraded"
+    assert told["environments"][0]["findings"][0]["cause"] == fault.cause
+    assert fault.told in screen
+    page.hold(fault.cause, screen_of_environment(plain(told["environments"][0], fault.client)))
+
+
+@pytest.fixture(scope="module")
+def with_cluster_rights(namespace: Namespace) -> Iterator[dict[str, Obj]]:
+    """Break what belongs to the cluster, judge it by a token that may read that, and return what was told of each client."""
+    lab = namespace.lab
+    published = [fault for fault in CLUSTER_FAULTS if fault.object == "Ingress"]
+    hidden = [fault for fault in CLUSTER_FAULTS if fault not in published]
+    namespace.apply(*CLUSTER_RIGHTS, *NODES, *(obj for fault in published for obj in unreachable(fault)))
+    for node, ready in (("verdict-tainted", True), ("verdict-away", False)):
+        lab.kubectl("patch", "node", node, "--subresource=status", "--type=merge", "-p", node_status(ready=ready))
+    lab.kubectl("taint", "node", "verdict-tainted", "node.kubernetes.io/not-ready-", check=False)
+    namespace.apply(*(obj for fault in hidden for obj in environment(fault)))
+    told = {}
+    try:
+        for publish, faults in (("none", hidden), ("ingress", published)):
+            wait = {"wait": True, "wait_timeout": SHORT_WAIT_SECONDS, "must_be_ready": False, "publish": publish}
+            _code, _screen, result = namespace.judge("environment_info", clients=[fault.client for fault in faults], **wait)
+            told.update({one["client"]: {**one, "screen": result["screen"]} for one in result["environments"]})
+        yield told
+    finally:
+        namespace.remove(*(obj for fault in CLUSTER_FAULTS for obj in environment(fault)), *CLUSTER_RIGHTS, *NODES)
+        selector = f"app in ({','.join(f'{fault.client}-lms' for fault in CLUSTER_FAULTS)})"
+        lab.kubectl("delete", "pods", "-n", NAMESPACE, "-l", selector, "--force", "--grace-period=0", "--ignore-not-found")
+
+
+@pytest.mark.parametrize("fault", CLUSTER_FAULTS, ids=lambda fault: f"{fault.number}-{fault.cause}")
+def test_cause_that_rights_in_the_cluster_show(fault: Fault, with_cluster_rights: dict[str, Obj], page: Page) -> None:
+    assert_told(fault, with_cluster_rights[fault.client], page)
+
+
+def test_a_rollout_that_is_stuck_half_way_is_degraded(namespace: Namespace) -> None:
+    serving = Fault(410, "", {"readinessProbe": None})
+    namespace.apply(*environment(serving))
+    namespace.lab.kubectl("rollout", "status", "deployment/lms-deployment-c410", "-n", NAMESPACE, "--timeout=60s")
+    namespace.apply(*environment(Fault(410, "", {**serving.container, "image": "registry.example/lms/backend:no-such-tag"})))
+    code, screen, told = namespace.judge("environment_info", clients=["C410"], wait=True, wait_timeout=WAIT_SECONDS)
+    assert code == 2
+    assert told["environments"][0]["phase"] == "degraded"
+    assert told["environments"][0]["findings"][0]["cause"] == "image_not_found"
+    assert told["environments"][0]["seconds"] < SHORT_WAIT_SECONDS
+    assert "C410 in verdict is DEGRADED after" in screen
+    assert "requests are still served by the pods of before" in screen
+
+
+@pytest.fixture
+def going(namespace: Namespace) -> Iterator[str]:
+    """Provide a namespace that is being deleted, in which the deployer still has its rights."""
+    name = "verdict-going"
+    held = {"namespace": name, "finalizers": ["example.com/verdict"]}
+    role, binding = (one for one in _deployer() if one["kind"] in ("Role", "RoleBinding"))
+    kept = [{**one, "metadata": {**one["metadata"], **held}} for one in (role, binding)]
+    namespace.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}, *kept)
+    namespace.lab.kubectl("delete", "namespace", name, "--wait=false")
+    try:
+        yield name
+    finally:
+        for one in kept:
+            namespace.lab.kubectl("patch", one["kind"], "deployer", "-n", name, "--type=merge", "-p", '{"metadata":{"finalizers":null}}')
+
+
+def test_a_namespace_that_is_being_deleted_is_named_before_anything_is_touched(namespace: Namespace, going: str) -> None:
+    code, screen, told = namespace.judge("namespace_info", namespace=going)
+    assert code == 2
+    assert [one["message"] for one in told["problems"]] == ["verdict-going is being deleted"]
+    assert "namespace verdict-going is being deleted  (wait for its end, then prepare it anew)" in screen
+
+
+def assert_pairs(namespace: Namespace, count: int, seed: int) -> None:
+    """Both faults of each pair drawn are named, with the object and Kubernetes' own reason."""
+    print(f"pairs of faults: RARUS_LMS_SEED={seed}")
+    drawn = pairs(seed, count)
+    clients = [f"C{number}" for number, _one, _other in drawn]
+    namespace.apply(*(obj for pair in drawn for obj in objects_of_pair(pair)))
+    namespace.judge("environment_info", clients=clients, wait=True, wait_timeout=WAIT_SECONDS, must_be_ready=False)
+    wrong = drawn
+    for _look in range(LOOKS_AFTER_A_WAIT):
+        _code, _screen, told = namespace.judge("environment_info", clients=clients)
+        found = {one["client"]: one["findings"] for one in told["environments"]}
+        wrong = [pair for pair in drawn if not _named_both(found[f"C{pair[0]}"], pair[1].cause, pair[2].cause)]
+        if not wrong:
+            break
+    for pair in drawn:
+        namespace.lab.kubectl("delete", "deployment", f"lms-deployment-c{pair[0]}", "-n", NAMESPACE, "--wait=false")
+    assert [(number, one.cause, other.cause) for number, one, other in wrong] == [], f"RARUS_LMS_SEED={seed}"
+
+
+def _named_both(findings: list[Obj], *causes: str) -> bool:
+    told = [one for one in findings if one["object"].startswith(f"Pod {NAMESPACE}/") and one["container"] and one["reason"]]
+    return sorted(one["cause"] for one in told if one["cause"] in causes) == sorted(causes) or {one["cause"] for one in told} >= set(causes)
+
+
+def test_two_faults_at_once_are_both_named(namespace: Namespace, environments: dict[str, Obj]) -> None:
+    assert_pairs(namespace, 3, seed=SEED_OF_EVERY_TEST)
+
+
+@pytest.mark.soak
+def test_twenty_pairs_of_faults_are_all_named(namespace: Namespace) -> None:
+    assert_pairs(namespace, 20, seed=int(os.environ.get("RARUS_LMS_SEED") or random.SystemRandom().randrange(1_000_000)))

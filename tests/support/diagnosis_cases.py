@@ -4,7 +4,8 @@
 """The cases of the diagnosis: tests/unit/plugins/module_utils/_domain/diagnosis/cases/*.yml, laid over base.yml.
 
 A case of an environment may give deployment, replica_set, pod, container (the pod's status), slice, ingress, route (null: there is none),
-ready, publish, events, absent, nodes, log. One of a Job (jobs.yml) may give job (failed, gone), job_spec, job_status, job_pod,
+ready, publish, events, absent, nodes, neighbours, answer (of the public path), log.
+One of a Job (jobs.yml) may give job (failed, gone), job_spec, job_status, job_pod,
 job_container, clickhouse, events, log. The rest is what is expected: cause, message, severity, phase, object, reason, next, evidence,
 exit_code.
 """
@@ -20,7 +21,7 @@ import yaml
 from ansible_collections.rarus.lms.plugins.module_utils._domain.client_id import ClientId
 from ansible_collections.rarus.lms.plugins.module_utils._domain.diagnosis.environment import wanted
 from ansible_collections.rarus.lms.plugins.module_utils._domain.diagnosis.jobs import wanted_by_jobs
-from ansible_collections.rarus.lms.plugins.module_utils._domain.diagnosis.model import Seen
+from ansible_collections.rarus.lms.plugins.module_utils._domain.diagnosis.model import PublicAnswer, Seen
 
 __all__ = ["BASE", "ENVIRONMENT_CASES", "JOB_CASES", "case_id", "laid_over", "seen_of_case", "seen_of_job_case"]
 
@@ -53,7 +54,7 @@ CRASHED = {
     "lastState": {"terminated": {"exitCode": 1, "reason": "Error"}},
 }
 ENVIRONMENT_CASES: list[Case] = [
-    *(case for name in ("images", "configuration", "crashes", "nodes", "rollouts") for case in read(name)),
+    *(case for name in ("images", "configuration", "crashes", "nodes", "rollouts", "paths") for case in read(name)),
     *({"container": CRASHED, **case} for case in read("logs")),
 ]
 JOB_CASES: list[Case] = read("jobs")
@@ -88,6 +89,10 @@ def seen_of_case(case: Case) -> Seen:
         events=case.get("events", []),
         absent=frozenset((kind, name) for kind, name in case.get("absent", [])),
         nodes=case.get("nodes"),
+        neighbours=case.get("neighbours", []),
+        probed="answer" in case,
+        newer_image=case.get("newer_image", ""),
+        answer=PublicAnswer("https://backend.lms-dev.example/C42/", **case["answer"]) if "answer" in case else None,
     )
     return with_log(seen, case, wanted(seen, last=True).logs)
 

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import textwrap
 import typing as t
+import unicodedata
 
-__all__ = ["WIDTH", "failure", "progress", "ready", "short_image", "stage"]
+__all__ = ["WIDTH", "failure", "fitted", "progress", "ready", "short_image", "stage"]
 
 WIDTH = 100
 # Columns of the left part of a line while something runs ("  rollout      "), and of a fact below a headline ("  object   ").
@@ -59,3 +60,21 @@ def short_image(image: str) -> str:
     """Return an image's name with its digest cut to eight digits: `registry.example/lms/backend:dev@sha256:1f2e90c4`."""
     name, mark, digest = image.partition("@sha256:")
     return name + mark + digest[:_DIGEST_SHOWN]
+
+
+def fitted(text: str, width: int) -> str:
+    """Return a text on one line that takes exactly width columns of a terminal: filled with blanks, or cut with "..." at its end."""
+    line = " ".join(text.split())
+    if _columns(line) > width:
+        kept = ""
+        for char in line:
+            if _columns(kept + char) > width - 3:
+                break
+            kept += char
+        line = kept + "..."
+    return line + " " * (width - _columns(line))
+
+
+def _columns(text: str) -> int:
+    """Return how many columns a terminal gives a text: two for wide characters, none for those that join the one before."""
+    return sum(0 if unicodedata.combining(char) else 2 if unicodedata.east_asian_width(char) in "WF" else 1 for char in text)

@@ -9,6 +9,7 @@ import time
 import typing as t
 from collections import defaultdict
 
+from .._core.clock import utc_now
 from .._core.errors import InputError
 from .._core.operation import Context, Operation
 from .._core.version import VERSION
@@ -18,7 +19,7 @@ from .._domain.record import Record, managed_hash, object_key
 from .._domain.screen import stage
 from .._k8s.api import Api
 from .._k8s.connection import KUBERNETES_OPTIONS, connect
-from .registry import actor_or_default, change_record, known_record, read_records, utc_now
+from .registry import actor_or_default, change_record, known_record, read_records
 
 __all__ = ["ARGUMENT_SPEC", "OPERATION", "run"]
 
@@ -40,6 +41,7 @@ ARGUMENT_SPEC: dict[str, t.Any] = {
     },
     "since": {"type": "float"},
     "registry_namespace": {"type": "str", "required": True},
+    "epochs": {"type": "dict", "default": {}},
     "actor": {"type": "str", "default": ""},
     "version": {"type": "str", "default": ""},
 }
@@ -60,7 +62,8 @@ def run(params: t.Mapping[str, t.Any], context: Context) -> dict[str, t.Any]:
     stamp = {"applied": utc_now(), "applied_by": actor_or_default(params["actor"]), "version": params["version"] or VERSION}
     written = []
     for client in clients:
-        change = _change(statuses.get(client, {}), left.get(client, {}), stamp)
+        epoch = params["epochs"].get(client.id)
+        change = _change(statuses.get(client, {}), left.get(client, {}), stamp, None if epoch is None else int(epoch))
         record = records.get(client)
         if context.check_mode:
             differs = record is None or change(record) != record
@@ -101,10 +104,13 @@ def _left(api: Api, clients: t.Sequence[ClientId], objects: t.Sequence[t.Mapping
     return left
 
 
-def _change(status: t.Mapping[str, t.Any], objects: t.Mapping[str, str], stamp: t.Mapping[str, str]) -> t.Callable[[Record], Record]:
+def _change(
+    status: t.Mapping[str, t.Any], objects: t.Mapping[str, str], stamp: t.Mapping[str, str], epoch: int | None
+) -> t.Callable[[Record], Record]:
     """Return the change of one record: what is given replaces what stands there, and is signed only where that differs."""
 
     def change(record: Record) -> Record:
+        record.expect_epoch(epoch)
         wanted = record.with_(
             phase=str(status.get("phase") or record.phase),
             result=str(status.get("result", record.result)),

@@ -36,7 +36,7 @@ LOG_CAUSES = (
     Cause(
         "client_password",
         "service",
-        "{database} refused the client's own password: the Secret and the database differ",
+        "{database} refused the client's own password, as the Secret and the database differ",
         "ansible-playbook provision_client.yml -e client={client} -e redo=databases",
         _REFUSED_LOGIN,
     ),

@@ -62,7 +62,8 @@ IMAGE_CAUSES = (
         "pull_secret_wrong",
         "container",
         "the registry refused the login of pull secret {pull_secrets} for image {image}",
-        f"correct Secret {{namespace}}/{{pull_secrets}} (registry host, user, password, right to pull), {AGAIN}; {_RETRY}",
+        f"correct Secret {{namespace}}/{{pull_secrets}} (type kubernetes.io/dockerconfigjson; the registry's host, user, password, right to"
+        f" pull), {AGAIN}; {_RETRY}",
         r"\b40[13]\b|unauthorized|denied|authorization failed|no basic auth|insufficient_scope|authentication required",
         reasons=_IMAGE,
     ),
@@ -348,11 +349,19 @@ NODE_CAUSES = (
         severity=Severity.WAITING,
     ),
     Cause(
+        "nodes_cordoned",
+        "scheduling",
+        "the nodes that the pod may run on are closed to new pods (cordoned)",
+        "ask who closed them; `kubectl get nodes` names them, `kubectl uncordon NAME` opens one",
+        r"node\(s\) were unschedulable",
+        severity=Severity.WAITING,
+    ),
+    Cause(
         "volume_elsewhere",
         "scheduling",
         "the pod's volume is tied to other nodes than the pod",
         "kubectl -n {namespace} describe pvc",
-        r"volume node affinity conflict|max volume count",
+        r"volume node affinity conflict|match PersistentVolume's node affinity|no available volume zone|max volume count",
         severity=Severity.WAITING,
     ),
     Cause(

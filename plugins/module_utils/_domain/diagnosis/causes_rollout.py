@@ -150,6 +150,24 @@ DEADLINE_CAUSES = (
     ),
 )
 
+DELETION_CAUSES = (
+    Cause(
+        "deletion_blocked",
+        "deletion",
+        "{kind} {name} is being deleted, and its finalizer {finalizers} keeps it",
+        f"ask whose finalizer that is to end its work (`kubectl -n {{namespace}} get {{kind}} {{name}} -o yaml`), {AGAIN}",
+        reasons="DeletionBlocked",
+    ),
+    Cause(
+        "being_deleted",
+        "deletion",
+        "{kind} {name} is being deleted",
+        f"find out who deletes it, wait until it is gone, {AGAIN}",
+        reasons="Terminating",
+        severity=Severity.WAITING,
+    ),
+)
+
 PATH_CAUSES = (
     Cause(
         "service_missing",
@@ -171,6 +189,21 @@ PATH_CAUSES = (
         "the public path is missing: there is no {name}",
         "run playbooks/provision_client.yml for this client",
         reasons="NotFound",
+    ),
+    Cause(
+        "path_taken",
+        "ingress httproute",
+        "{host}{path} is taken by {other} (of {whose}), which was there first",
+        f"take that one away or give one of them another public name (lms_public_dns), {AGAIN}",
+        reasons="PathTaken",
+    ),
+    Cause(
+        "path_shared",
+        "ingress httproute",
+        "{host}{path} is claimed by {other} (of {whose}) as well",
+        "find out who made it: `kubectl -n {namespace} get ingress,httproute`",
+        reasons="PathShared",
+        severity=Severity.NOTE,
     ),
     Cause(
         "ingress_class_missing",
@@ -238,4 +271,110 @@ PATH_CAUSES = (
     ),
 )
 
-ROLLOUT_CAUSES = (*ADMISSION_CAUSES, *DEADLINE_CAUSES, *PATH_CAUSES)
+_EDGE = "see the log of the ingress controller or Gateway"
+
+# What the public path answers to somebody outside, once the pods are ready: asked only where the setting `probe` says so.
+ANSWER_CAUSES = (
+    Cause(
+        "certificate_expired",
+        "answer",
+        "the certificate of {host} has expired or is not valid yet",
+        f"renew the certificate in lms_tls_secret (and look at the clocks), {AGAIN}",
+        reasons="CertificateExpired",
+    ),
+    Cause(
+        "certificate_name",
+        "answer",
+        "the certificate that {host} shows is for another name",
+        f"put one for {{host}} into lms_tls_secret (or correct lms_public_dns), {AGAIN}",
+        reasons="CertificateName",
+    ),
+    Cause(
+        "certificate_untrusted",
+        "answer",
+        "the certificate that {host} shows is signed by nobody that is trusted here",
+        f"put the right certificate, with its chain, into lms_tls_secret, or set lms_probe_ca_file, {AGAIN}",
+        reasons="CertificateUntrusted",
+    ),
+    Cause(
+        "public_tls",
+        "answer",
+        "{host} does not speak TLS as it should",
+        f"{_EDGE}, {AGAIN}",
+        reasons="TLS",
+    ),
+    Cause(
+        "public_name_unknown",
+        "answer",
+        "the public name {host} cannot be resolved from where it is asked",
+        f"have the name entered into the DNS, or correct lms_public_dns, {AGAIN}",
+        reasons="UnknownHost",
+    ),
+    Cause(
+        "public_path_closed",
+        "answer",
+        "nobody listens at the public name {host}: the connection is refused or has no way",
+        f"see whether the ingress controller or Gateway runs, and where {{host}} leads, {AGAIN}",
+        reasons="Refused",
+    ),
+    Cause(
+        "public_path_silent",
+        "answer",
+        "the public path {address} does not answer in time",
+        f"see whether this controller may reach {{host}} (if not: lms_probe: none); {_EDGE}, {AGAIN}",
+        reasons="Timeout",
+    ),
+    Cause(
+        "public_path_not_found",
+        "answer",
+        "{address} answers 404 though the client's pods are ready",
+        f"see whether the controller of this class serves {{host}} (`kubectl get ingressclass`); {_EDGE}, {AGAIN}",
+        reasons="NotFound",
+    ),
+    Cause(
+        "public_path_error",
+        "answer",
+        "{address} answers {status} though the client's pods are ready",
+        f"kubectl -n {{namespace}} logs -l app={{client}}-lms --tail=20; {_EDGE}, {AGAIN}",
+        r"(?P<status>5\d\d)",
+        reasons="ServerError",
+    ),
+    Cause(
+        "public_path_unexpected",
+        "answer",
+        "{address} answers otherwise than lms_probe_status asks: {why}",
+        f"correct lms_probe_status, or what the service answers, {AGAIN}",
+        r"(?P<why>.*)",
+        reasons="UnexpectedStatus Broken",
+    ),
+    Cause(
+        "public_path_not_asked",
+        "answer",
+        "the probe Job could not ask {address}: {why}",
+        f"correct lms_probe_image (an image with curl), or set lms_probe to controller or none, {AGAIN}",
+        r"(?P<why>.*)",
+        reasons="NotAsked",
+    ),
+    Cause(
+        "certificate_expires_soon",
+        "answer",
+        "the certificate of {host} expires in {days} days",
+        "renew the certificate in lms_tls_secret",
+        reasons="CertificateExpiresSoon",
+        severity=Severity.NOTE,
+    ),
+)
+
+# What the image's registry says, where the setting `image_check` has it asked.
+TAG_CAUSES = (
+    Cause(
+        "image_newer",
+        "tag",
+        "{tagged} is another image by now ({digest}) than the one that runs",
+        "to run it: kubectl -n {namespace} rollout restart deployment {deployment}",
+        reasons="NewerDigest",
+        severity=Severity.NOTE,
+    ),
+)
+
+ROLLOUT_CAUSES = (*ADMISSION_CAUSES, *DEADLINE_CAUSES, *DELETION_CAUSES, *PATH_CAUSES, *ANSWER_CAUSES, *TAG_CAUSES)

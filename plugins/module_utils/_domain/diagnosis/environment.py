@@ -7,10 +7,11 @@ from __future__ import annotations
 
 from ..names import deployment_name, service_name
 from .jobs import job_findings, wanted_by_jobs
-from .model import Finding, Obj, Phase, Seen, Severity, Symptom, Verdict, Wanted, dig, name_of
+from .model import Finding, Obj, Phase, PublicAnswer, Seen, Severity, Symptom, Verdict, Wanted, dig, name_of
 from .recognise import recognise
+from .symptoms_path import PATH_KINDS, answer_symptoms, deletion_symptoms, neighbour_symptoms, path_symptoms, route_judgements
 from .symptoms_pods import container_states, events_of, is_ready, pod_symptoms, references
-from .symptoms_rollout import has_ready_endpoint, new_pods, new_replica_set, observed, path_symptoms, rollout_symptoms, route_judgements
+from .symptoms_rollout import has_ready_endpoint, image_symptoms, new_pods, new_replica_set, observed, rollout_symptoms
 
 __all__ = ["image_of", "judge", "pods_of", "wanted"]
 
@@ -26,13 +27,14 @@ def judge(seen: Seen) -> Verdict:
         failed = any(one.severity is Severity.FATAL for one in findings)
         missing = f"there is no Deployment {deployment_name(seen.client)}"
         return Verdict(Phase.FAILED if failed else Phase.ABSENT, findings, (missing,))
-    if dig(seen.deployment, "spec", "replicas", default=1) == 0:
+    deleting = dig(seen.deployment, "metadata", "deletionTimestamp") is not None
+    if dig(seen.deployment, "spec", "replicas", default=1) == 0 and not deleting:
         return Verdict(Phase.SUSPENDED, progress=("scaled to zero",))
     findings = tuple(_without_consequences(recognise(_symptoms(seen), seen)))
     broken_path = any(one.severity is Severity.FATAL and one.object.startswith(("Ingress", "HTTPRoute", "Service")) for one in findings)
     serving = has_ready_endpoint(seen) and _path_accepted(seen) and not broken_path
     rolled_out = _rolled_out(seen)
-    if rolled_out and serving:
+    if rolled_out and serving and not deleting and _answers(seen):
         phase = Phase.READY
     elif any(one.severity is Severity.FATAL for one in findings):
         phase = Phase.DEGRADED if serving else Phase.FAILED
@@ -49,7 +51,9 @@ def wanted(seen: Seen, *, last: bool = False) -> Wanted:
     """
     if seen.deployment is None:
         return wanted_by_jobs(seen)
-    needed = Wanted(references=frozenset(_path_references(seen)))
+    published = bool(seen.routes) and seen.publish in PATH_KINDS
+    whole = _rolled_out(seen) and has_ready_endpoint(seen) and _path_accepted(seen)
+    needed = Wanted(references=frozenset(_path_references(seen)), neighbours=published and whole, answer=seen.probed and whole)
     for pod in new_pods(seen):
         if is_ready(pod):
             continue
@@ -58,7 +62,7 @@ def wanted(seen: Seen, *, last: bool = False) -> Wanted:
             logs=frozenset(one.log for one in symptoms if one.log is not None and (last or one.subject == "crash")),
             events=frozenset({str(dig(pod, "metadata", "uid", default=""))}),
             references=frozenset(references(pod)) if any(symptom.subject in _REFERRING for symptom in symptoms) else frozenset(),
-            nodes=any(symptom.subject == "scheduling" for symptom in symptoms),
+            nodes=any(symptom.subject == "scheduling" for symptom in symptoms) or (last and not symptoms),
         )
     return needed
 
@@ -99,7 +103,8 @@ def _symptoms(seen: Seen) -> list[Symptom]:
     if seen.deployment is not None and observed(seen.deployment):
         for pod in new_pods(seen):
             found += pod_symptoms(pod, seen)
-    return found + path_symptoms(seen)
+    path = path_symptoms(seen) + neighbour_symptoms(seen) + answer_symptoms(seen)
+    return found + deletion_symptoms(seen) + path + image_symptoms(seen)
 
 
 def _without_consequences(findings: list[Finding]) -> list[Finding]:
@@ -129,6 +134,11 @@ def _rolled_out(seen: Seen) -> bool:
         and int(dig(new_replica_set(seen), "status", "availableReplicas", default=0)) >= replicas
         and any(is_ready(pod) for pod in new_pods(seen))
     )
+
+
+def _answers(seen: Seen) -> bool:
+    """Return whether the public path, where it is asked at all, answered as it should."""
+    return not seen.probed or (seen.answer is not None and seen.answer.reason == PublicAnswer.SERVED)
 
 
 def _path_accepted(seen: Seen) -> bool:
@@ -173,7 +183,10 @@ def _progress(seen: Seen, findings: tuple[Finding, ...], *, rolled_out: bool) ->
     ready = sum(is_ready(pod) for pod in new_pods(seen))
     replicas = dig(seen.deployment, "spec", "replicas", default=1)
     if not lines:
-        lines.append(f"{ready} of {replicas} ready" + ("" if rolled_out else ", waiting for the rollout to end"))
+        waited = (
+            "waiting for the public path" if rolled_out and not _answers(seen) else "" if rolled_out else "waiting for the rollout to end"
+        )
+        lines.append(", ".join(filter(None, [f"{ready} of {replicas} ready", waited])))
     return lines
 
 

@@ -16,7 +16,22 @@ from enum import StrEnum
 
 from ..client_id import ClientId
 
-__all__ = ["Cause", "Finding", "LogKey", "Obj", "Phase", "Seen", "Severity", "Symptom", "Verdict", "Wanted", "condition", "dig", "name_of"]
+__all__ = [
+    "Cause",
+    "Finding",
+    "LogKey",
+    "Obj",
+    "Phase",
+    "PublicAnswer",
+    "Seen",
+    "Severity",
+    "Symptom",
+    "Verdict",
+    "Wanted",
+    "condition",
+    "dig",
+    "name_of",
+]
 
 Obj = dict[str, t.Any]
 
@@ -32,7 +47,8 @@ class Severity(StrEnum):
 class Phase(StrEnum):
     """The state of an environment in one word.
 
-    degraded: something will not heal, and clients are still served; suspended: scaled to zero; unknown: could not be found out.
+    degraded: something will not heal, and clients are still served; suspended: scaled to zero; retired: the client has left, and nothing
+    of it runs; unknown: could not be found out.
     """
 
     READY = "ready"
@@ -41,17 +57,37 @@ class Phase(StrEnum):
     FAILED = "failed"
     SUSPENDED = "suspended"
     ABSENT = "absent"
+    RETIRED = "retired"
     UNKNOWN = "unknown"
 
 
 @dataclass(frozen=True, order=True)
 class LogKey:
-    """One container's log to read: of its run before, where that is the one that ended."""
+    """One container's log to read: of its run before, where that is the one that ended. ends: how often it had ended by then."""
 
     pod: str
     container: str
     previous: bool
-    restarts: int = 0
+    ends: int = 0
+
+
+@dataclass(frozen=True)
+class PublicAnswer:
+    """What the public path answered to somebody outside: reason is one word, SERVED where it is what was expected.
+
+    NOT_ASKED is the reason where the Job that was to ask could not; message says why.
+
+    settled: it has been so for long enough that it will not pass by itself. days_left: days until the certificate expires, None unknown.
+    """
+
+    SERVED: t.ClassVar[str] = "Served"
+    NOT_ASKED: t.ClassVar[str] = "NotAsked"
+
+    address: str
+    reason: str
+    message: str = ""
+    settled: bool = True
+    days_left: int | None = None
 
 
 @dataclass(frozen=True)
@@ -60,6 +96,9 @@ class Seen:
 
     routes: Ingresses or HTTPRoutes, as `publish` says. logs: last lines, secrets taken out. absent: (kind, name) of what was asked for
     and proven not to exist. nodes: None where they were not read. not_seen: kind to the sentence that says why it could not be read.
+    neighbours: routes of the namespace that claim a host and path of this client's, whoever made them.
+    probed: the public path is to be asked; answer: what it said then.
+    newer_image: what the image's tag stands for by now (`registry.example/lms/backend:dev@sha256:...`), where another one runs.
     """
 
     client: ClientId
@@ -75,21 +114,52 @@ class Seen:
     logs: t.Mapping[LogKey, t.Sequence[str]] = field(default_factory=dict)
     absent: frozenset[tuple[str, str]] = frozenset()
     nodes: t.Sequence[Obj] | None = None
+    neighbours: t.Sequence[Obj] = ()
+    probed: bool = False
+    answer: PublicAnswer | None = None
+    newer_image: str = ""
     not_seen: t.Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class Wanted:
-    """What a judgement would need to be sharper: logs to read, uids whose events to read, (kind, name) to prove absent, the nodes."""
+    """What a judgement would need to be sharper.
+
+    logs: to read; events: uids whose events to read; references: (kind, name) to prove absent; nodes, neighbours, answer: whether to read.
+    """
 
     logs: frozenset[LogKey] = frozenset()
     events: frozenset[str] = frozenset()
     references: frozenset[tuple[str, str]] = frozenset()
     nodes: bool = False
+    neighbours: bool = False
+    answer: bool = False
 
     def __or__(self, other: Wanted) -> Wanted:
         """Return both together."""
-        return Wanted(self.logs | other.logs, self.events | other.events, self.references | other.references, self.nodes or other.nodes)
+        return Wanted(
+            self.logs | other.logs,
+            self.events | other.events,
+            self.references | other.references,
+            self.nodes or other.nodes,
+            self.neighbours or other.neighbours,
+            self.answer or other.answer,
+        )
+
+    def __sub__(self, other: Wanted) -> Wanted:
+        """Return what is wanted here and was not there."""
+        return Wanted(
+            self.logs - other.logs,
+            self.events - other.events,
+            self.references - other.references,
+            self.nodes and not other.nodes,
+            self.neighbours and not other.neighbours,
+            self.answer and not other.answer,
+        )
+
+    def __bool__(self) -> bool:
+        """Return whether anything is wanted."""
+        return self != Wanted()
 
 
 @dataclass(frozen=True)

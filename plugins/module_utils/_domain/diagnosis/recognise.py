@@ -13,7 +13,7 @@ from .causes_pods import POD_CAUSES
 from .causes_rollout import ROLLOUT_CAUSES
 from .model import Cause, Finding, Seen, Severity, Symptom
 
-__all__ = ["CAUSES", "SYMPTOM_CAUSES", "recognise"]
+__all__ = ["CAUSES", "PROGRAM_ENDS", "SYMPTOM_CAUSES", "recognise"]
 
 SYMPTOM_CAUSES: tuple[Cause, ...] = (*ROLLOUT_CAUSES, *POD_CAUSES)
 # Every cause that there is a name for; the order is that in which findings are told: what comes first explains what follows.
@@ -27,7 +27,7 @@ _DATABASES = (
     (re.compile(r"postgres|psql|SQLSTATE|\bpg_", re.IGNORECASE), "PostgreSQL", "lms_postgres"),
 )
 # Reasons with which a program ended that had begun; the others are of programs that could not be started.
-_ENDS = frozenset({"Error", "Completed", "OOMKilled"})
+PROGRAM_ENDS = frozenset({"Error", "Completed", "OOMKilled"})
 _NOISE = re.compile(r"\brpc error: code = \w+ desc = ")
 _EVIDENCE_LENGTH = 500
 
@@ -88,7 +88,7 @@ def _finding(symptom: Symptom, seen: Seen, *, setup: bool) -> Finding | None:
 
 def _is_log(symptom: Symptom) -> bool:
     """Return whether the message is the end of the container's own log, and not Kubernetes' word."""
-    return symptom.subject in ("crash", "restart") and symptom.reason in _ENDS
+    return symptom.subject in ("crash", "restart") and symptom.reason in PROGRAM_ENDS
 
 
 def _log_of(symptom: Symptom, seen: Seen) -> tuple[str, ...]:

@@ -173,6 +173,19 @@ def _condition_symptoms(pod: Obj, facts: Obj, seen: Seen) -> list[Symptom]:
                 facts=facts,
             )
         )
+    node = next((one for one in seen.nodes or () if name_of(one) == facts["node"]), None)
+    ready = condition(node, "Ready")
+    if node is not None and ready.get("status") != "True":
+        found.append(
+            Symptom(
+                "node",
+                _reference(pod),
+                str(ready.get("reason") or "NodeNotReady"),
+                str(ready.get("message", "")),
+                since=str(ready.get("lastTransitionTime", "")),
+                facts=facts,
+            )
+        )
     if reason := dig(pod, "status", "reason"):
         found.append(Symptom("pod", _reference(pod), str(reason), str(dig(pod, "status", "message", default="")), facts=facts))
     return found
@@ -249,7 +262,7 @@ def _crash(pod: Obj, status: Obj, ended: Obj, facts: Obj, seen: Seen, *, retried
         container=facts["container"],
         since=str(ended.get("finishedAt") or ""),
         settled=not retried or (crashes >= CRASHES_THAT_SETTLE and (not running or bool(killed))),
-        log=LogKey(name_of(pod), facts["container"], previous=dig(status, "state", "terminated") is None, restarts=restarts),
+        log=LogKey(name_of(pod), facts["container"], previous=dig(status, "state", "terminated") is None, ends=crashes),
         facts={**facts, "kill": killed[-1] if killed else "", "unresolved": _unresolved(pod, facts["container"]), "crashes": crashes},
     )
 

@@ -7,12 +7,17 @@ from __future__ import annotations
 
 import base64
 import copy
+import json
 import typing as t
+from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from ansible_collections.rarus.lms.plugins.module_utils._core.errors import InputError, LmsError, UnknownStateError
 from ansible_collections.rarus.lms.plugins.module_utils._core.operation import Context
-from ansible_collections.rarus.lms.plugins.module_utils._k8s import waiting
+from ansible_collections.rarus.lms.plugins.module_utils._domain.diagnosis.model import PublicAnswer
+from ansible_collections.rarus.lms.plugins.module_utils._k8s import observation, waiting
+from ansible_collections.rarus.lms.plugins.module_utils._operations import environment_info
 from ansible_collections.rarus.lms.plugins.module_utils._operations.environment_info import run
 from support.diagnosis_cases import BASE, laid_over
 from support.fake_api import FakeApi
@@ -69,6 +74,17 @@ def judge(api: FakeApi, *clients: str, **options: t.Any) -> tuple[Obj, list[str]
         "clients": list(clients or ["C42"]),
         "namespace": "lms-dev",
         "registry_namespace": "",
+        "read_records": True,
+        "catalogue": "",
+        "client_settings": {},
+        "probe": "none",
+        "probe_status": 200,
+        "probe_ca_file": "",
+        "probe_image": "",
+        "image_check": "none",
+        "image_ca_file": "",
+        "overview": False,
+        "report": "",
         "publish": "ingress",
         "public_dns": "backend.lms-dev.example",
         "wait": False,
@@ -79,7 +95,7 @@ def judge(api: FakeApi, *clients: str, **options: t.Any) -> tuple[Obj, list[str]
         "redact_secrets": [],
         **options,
     }
-    return run(params, Context(report=shown.append)), shown
+    return run(params, Context(report=shown.append, check_mode=bool(options.get("check_mode")))), shown
 
 
 def failure(api: FakeApi, **options: t.Any) -> LmsError:
@@ -120,7 +136,7 @@ def test_ready_reads_no_secrets_value_and_one_list_a_kind(api: FakeApi) -> None:
     api.add(*READY)
     judge(api, wait=True)
     assert sorted(path.rpartition("/")[2] for path in api.reads()) == sorted(
-        ["deployments", "replicasets", "pods", "endpointslices", "ingresses", "nginx", "tls"]
+        ["lms-client-c42", "deployments", "replicasets", "pods", "endpointslices", "ingresses", "ingresses", "nginx", "tls"]
     )
     secrets = [request for request in api.requests if "/secrets" in request.path]
     assert all("PartialObjectMetadata" in request.headers["Accept"] for request in secrets)
@@ -131,7 +147,7 @@ def test_calls_do_not_grow_with_clients(api: FakeApi) -> None:
         api.add(*objects(laid_over(BASE, BASE["ready"]), number))
     result, _shown = judge(api, *[f"C{number}" for number in range(1, 151)])
     assert {one["phase"] for one in result["environments"]} == {"ready"}
-    assert result["calls"] == 7
+    assert result["calls"] == 9
 
 
 def test_a_wait_ends_when_the_pod_becomes_ready(api: FakeApi, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -194,6 +210,20 @@ def test_a_log_that_cannot_be_read_does_not_hide_the_verdict(api: FakeApi) -> No
     assert any(sentence.startswith("logs: ") for sentence in told["not_seen"])
 
 
+@pytest.mark.parametrize(
+    "words",
+    [
+        "unable to retrieve container logs for containerd://f00",
+        'failed to try resolving symlinks in path "/x/1.log": lstat /x/1.log: no such file',
+    ],
+)
+def test_the_kubelets_word_that_there_is_no_log_is_none(api: FakeApi, words: str) -> None:
+    ended = {"lastState": {"terminated": {"exitCode": 3, "reason": "Error", "message": "ends now\n"}}}
+    api.add(*objects(BASE, container=laid_over(BASE["container"], laid_over(CRASHED, ended))))
+    api.answer("GET", "/log", body=words, times=50)
+    assert failure(api).data["environments"][0]["findings"][0]["log"] == ["ends now"]
+
+
 def test_what_may_heal_is_decided_at_the_deadline(api: FakeApi) -> None:
     pending = laid_over(BASE, {"pod": {"status": {"conditions": [_unscheduled("1 node(s) didn't match Pod's node affinity/selector")]}}})
     api.add(*objects(pending))
@@ -205,6 +235,14 @@ def test_what_may_heal_is_decided_at_the_deadline(api: FakeApi) -> None:
     assert (told["phase"], told["findings"][0]["cause"], told["findings"][0]["severity"]) == ("failed", "no_node_with_label", "fatal")
     assert told["not_seen"] == ["Node: this token may not read it"]
     assert "  unseen   Node: this token may not read it" in shown
+
+
+def test_nodes_that_may_not_be_read_are_told_of_those_alone_who_wait_for_one(api: FakeApi) -> None:
+    unscheduled = {"pod": {"status": {"conditions": [_unscheduled("1 node(s) didn't match Pod's node affinity/selector")]}}}
+    api.add(*objects(laid_over(BASE, unscheduled)), *objects(BASE, 43, container=laid_over(BASE["container"], CRASHED)))
+    api.fail("GET", "/nodes", 403, "Forbidden", times=500)
+    told = judge(api, "C42", "C43")[0]["environments"]
+    assert [one["not_seen"] for one in told] == [["Node: this token may not read it"], []]
 
 
 def test_without_waiting_nothing_fails(api: FakeApi) -> None:
@@ -287,3 +325,135 @@ def _secret(name: str, **values: str) -> Obj:
 
 def _unscheduled(message: str) -> Obj:
     return {"type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": message}
+
+
+def record(number: int, **data: str) -> Obj:
+    """Return a client's record."""
+    ours = {"app.kubernetes.io/managed-by": "rarus.lms", "rarus.lms/client": f"C{number}", "rarus.lms/record": "client"}
+    metadata = {"name": f"lms-client-c{number}", "namespace": "lms-dev", "labels": {**ours, "rarus.lms/catalogue": "lms-dev"}}
+    facts = {"schema": "2", "client": f"C{number}", "catalogue": "lms-dev", "namespace": "lms-dev", **data}
+    return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": facts}
+
+
+def test_a_client_s_own_settings_say_how_it_is_published(api: FakeApi) -> None:
+    api.add(*READY, record(42, settings='{"publish": "none", "public_dns": ""}'))
+    assert judge(api)[0]["environments"][0]["address"] == ""
+    told = judge(api, client_settings={"C42": {"public_dns": "own.example"}}, read_records=False)[0]["environments"][0]
+    assert told["address"] == "https://own.example/C42/"
+
+
+def test_all_clients_of_a_catalogue_in_one_table(api: FakeApi, tmp_path: Path) -> None:
+    api.add(*READY, *objects(BASE, 43, container=laid_over(BASE["container"], CRASHED)), record(42, organisation="One"), record(43))
+    api.add(record(44, phase="retired", phase_since="2026-11-20T10:00:00Z"), record(45))
+    result, shown = judge(api, clients=[], catalogue="lms-dev", overview=True, report=str(tmp_path / "r.json"))
+    assert [one["phase"] for one in result["environments"]] == ["ready", "failed", "retired", "absent"]
+    assert shown[0].startswith("lms-dev: 4 clients: 1 failed, 1 absent, 1 ready, 1 retired (")
+    assert [line.split()[0] for line in shown[1:]] == ["C43", "C45", "C42", "C44"]
+    assert not [path for path in api.reads() if path.endswith("/log") or "/secrets/lms-" in path]
+    assert json.loads((tmp_path / "r.json").read_text())["environments"] == result["environments"]
+
+
+def test_an_overview_of_the_broken_costs_no_more_calls_with_more_of_them(api: FakeApi) -> None:
+    calls = []
+    for first, last in ((1, 12), (13, 140)):
+        for number in range(first, last + 1):
+            api.add(*objects(BASE, number, container=laid_over(BASE["container"], CRASHED)), record(number))
+        calls.append(judge(api, clients=[], catalogue="lms-dev", overview=True)[0]["calls"])
+    assert calls[0] == calls[1]
+
+
+def test_a_damaged_record_leaves_the_others_their_verdict(api: FakeApi) -> None:
+    api.add(*READY, record(42), record(43, schema="none"))
+    with pytest.raises(
+        UnknownStateError, match="C43 in lms-dev could not be judged: ConfigMap lms-dev/lms-client-c43 is damaged"
+    ) as caught:
+        judge(api, clients=[], catalogue="lms-dev", overview=True)
+    assert [one["phase"] for one in caught.value.data["environments"]] == ["ready", "unknown"]
+
+
+def test_a_failed_one_weighs_more_than_an_unknown_one(api: FakeApi) -> None:
+    api.add(*objects(BASE, container=laid_over(BASE["container"], CRASHED)), record(42), record(43, schema="none"))
+    result, _shown = judge(api, clients=[], catalogue="lms-dev", overview=True)
+    assert [one["phase"] for one in result["environments"]] == ["failed", "unknown"]
+
+
+def test_an_api_that_is_away_leaves_a_report_too(api: FakeApi, tmp_path: Path) -> None:
+    api.fail("GET", "/namespaces", 500, "InternalError", times=99)
+    with pytest.raises(UnknownStateError):
+        judge(api, report=str(tmp_path / "r.xml"))
+    assert 'errors="1"' in (tmp_path / "r.xml").read_text()
+
+
+def test_an_overview_lists_each_kind_once_routes_of_others_included(api: FakeApi) -> None:
+    rules = [{"host": "backend.lms-dev.example", "http": {"paths": [{"path": "/C43"}]}}]
+    for number in (42, 43, 44):
+        parts = objects(laid_over(BASE, BASE["ready"]), number)
+        parts[-1]["spec"]["rules"] = [{"host": "backend.lms-dev.example", "http": {"paths": [{"path": f"/C{number}(/|$)(.*)"}]}}]
+        api.add(*parts)
+    foreign = {"name": "older", "namespace": "lms-dev", "creationTimestamp": "2020-01-01T00:00:00Z"}
+    api.add({"apiVersion": "networking.k8s.io/v1", "kind": "Ingress", "metadata": foreign, "spec": {"rules": rules}})
+    result, _shown = judge(api, "C42", "C43", "C44", overview=True)
+    assert [[finding["cause"] for finding in one["findings"]] for one in result["environments"]] == [[], ["path_taken"], []]
+    assert [path for path in api.reads() if path.endswith("/ingresses")] == ["/apis/networking.k8s.io/v1/namespaces/lms-dev/ingresses"]
+
+
+def test_an_overview_is_not_waited_for(api: FakeApi) -> None:
+    with pytest.raises(InputError, match="overview: "):
+        judge(api, overview=True, wait=True)
+
+
+@pytest.mark.parametrize("reasons", [["NotFound", "NotFound", "Served"], ["Served"]])
+def test_a_wait_ends_when_the_public_path_answers(api: FakeApi, monkeypatch: pytest.MonkeyPatch, reasons: list[str]) -> None:
+    api.add(*READY)
+    answers = iter(reasons)
+    monkeypatch.setattr(observation, "ask", lambda address, **_options: PublicAnswer(address, next(answers)))
+    result, shown = judge(api, wait=True, probe="controller", wait_timeout=30)
+    assert result["environments"][0]["phase"] == "ready"
+    assert ("Ingress lms-dev/client-lms-ingress-c42: https://" in "\n".join(shown)) == ("NotFound" in reasons)
+
+
+def test_a_tag_that_has_moved_on_is_a_note(api: FakeApi, monkeypatch: pytest.MonkeyPatch) -> None:
+    api.add(*READY)
+    asked: list[str] = []
+
+    def newer(_api: t.Any, found: Obj, *, ca_file: str) -> Obj:
+        asked.append(ca_file)
+        return {client: replace(seen, newer_image=f"registry.example/lms/backend:dev@sha256:{'9' * 64}") for client, seen in found.items()}
+
+    monkeypatch.setattr(environment_info, "with_newer_images", newer)
+    result, shown = judge(api, image_check="controller", image_ca_file="ca.pem")
+    assert [one["cause"] for one in result["environments"][0]["findings"]] == ["image_newer"]
+    assert result["environments"][0]["phase"] == "ready"
+    assert "  note     registry.example/lms/backend:dev is another image by now (sha256:99999999) than the one" in shown
+    judge(api)
+    judge(api, image_check="controller", wait=True)
+    judge(api, image_check="controller", overview=True)
+    assert asked == ["ca.pem"], "neither by default, nor by a wait or a table"
+
+
+def test_paths_are_asked_together_by_one_job(api: FakeApi, monkeypatch: pytest.MonkeyPatch) -> None:
+    api.add(*READY, *objects(laid_over(BASE, BASE["ready"]), 43))
+    asked: list[t.Any] = []
+
+    def ask(_api: t.Any, _namespace: str, image: str, questions: Obj, _pod: Obj, _explain: t.Any) -> Obj:
+        asked.append((image, [one.address for one in questions.values()]))
+        return {client: PublicAnswer(one.address, "Served") for client, one in questions.items()}
+
+    monkeypatch.setattr(observation, "ask_by_job", ask)
+    job = {"probe": "job", "probe_image": "registry.example/tools/curl:7"}
+    result, _shown = judge(api, "C42", "C43", wait=True, **job)
+    assert [one["phase"] for one in result["environments"]] == ["ready", "ready"]
+    addresses = ["https://backend.lms-dev.example/C42/", "https://backend.lms-dev.example/C43/"]
+    assert asked == [("registry.example/tools/curl:7", addresses)]
+    judge(api, check_mode=True, **job)
+    judge(api, overview=True, **job)
+    assert len(asked) == 1, "neither in check mode nor for a table"
+
+
+def test_a_public_path_that_stays_wrong_fails(api: FakeApi, monkeypatch: pytest.MonkeyPatch) -> None:
+    api.add(*READY)
+    monkeypatch.setattr(observation, "ask", lambda address, **_options: PublicAnswer(address, "CertificateExpired"))
+    monkeypatch.setattr(environment_info, "SETTLE_SECONDS", 0.01)
+    error = failure(api, probe="controller", wait_timeout=30)
+    assert error.data["environments"][0]["findings"][0]["cause"] == "certificate_expired"
+    assert error.data["environments"][0]["seconds"] < 30

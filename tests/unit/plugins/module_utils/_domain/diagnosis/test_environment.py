@@ -158,13 +158,23 @@ def test_what_is_wanted_grows_with_what_is_wrong() -> None:
     starting = wanted(seen_of_case({}))
     assert (starting.events, starting.logs, starting.references) == (frozenset({"p-1"}), frozenset(), frozenset())
     crashed = wanted(seen_of_case(CRASH))
-    assert crashed.logs == {LogKey("lms-deployment-c42-6d9f-x2k1p", "c42", previous=True, restarts=3)}
+    assert crashed.logs == {LogKey("lms-deployment-c42-6d9f-x2k1p", "c42", previous=True, ends=4)}
     missing = wanted(seen_of_case({"container": {"state": {"waiting": {"reason": "CreateContainerConfigError"}}}}))
     assert ("Secret", "lms-credentials-c42") in missing.references
     assert ("ConfigMap", "lms-config-c42") in missing.references
     assert ("Secret", "rsa-secret-c42") in missing.references
     unscheduled = {"type": "PodScheduled", "status": "False", "reason": "Unschedulable"}
     assert wanted(seen_of_case({"pod": {"status": {"conditions": [unscheduled]}}})).nodes
+
+
+def test_a_run_that_ended_later_has_another_log() -> None:
+    """It runs again after its first end, and has ended a second time: both are restart 1, and each has a log of its own."""
+    ended = {"restartCount": 1, "lastState": {"terminated": {"exitCode": 1, "reason": "Error"}}}
+    running, waiting = {"running": {"startedAt": "x"}}, {"waiting": {"reason": "CrashLoopBackOff"}}
+    first, second = (wanted(seen_of_case({"container": {**ended, "state": state}})).logs for state in (running, waiting))
+    assert first
+    assert second
+    assert first.isdisjoint(second)
 
 
 def test_the_log_of_a_container_that_never_became_ready_is_wanted_at_the_end_only() -> None:
