@@ -1,50 +1,39 @@
-"""Measure what issue 3 asks for, on a lab of its own: a table on standard output, and latest.json beside this file.
+"""Measure what issues 3 to 5 ask for, on a lab of its own: a table on standard output, and latest.json beside this file.
+
+Parts named on the command line are measured alone, for a look; latest.json is of whole runs only.
 
 A lower value is better. `ours` and `peer` come from the same run, alternating, so that their difference holds on any machine.
-latest.json is a list of {"name", "value", "unit", "must", "aim", "ours", "peer"}; ours and peer are null where a figure stands alone.
+latest.json is a list of {"name", "value", "unit", "must", "aim", "ours", "peer"}; ours and peer are null where a figure stands alone,
+must and aim where it is only told.
 """
 
 from __future__ import annotations
 
+import argparse
 import json
-import statistics
 import sys
 import tempfile
-from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "playbooks" / "collections"))
 
+from figures import Figure, more_than, table
+from fleet import long_list
 from in_venv import CACHE
 from measure import Run, measure
 from peer import apply_by_kubectl
+from status import verdicts
 from support.lab import PLAYBOOKS, ROOT, Lab, Prepared, start, stop
 
 NAME = "bench"
 ROUNDS = 3
+PARTS = ["client", "list", "verdict", "demo"]
 MIB = 1024 * 1024
 LATEST = Path(__file__).with_name("latest.json")
 EMPTY = [{"name": "Nothing at all", "hosts": "lms_catalogues", "gather_facts": False, "tasks": []}]
-
-
-@dataclass(frozen=True)
-class Figure:
-    """One line of the table; must and aim bound value from above."""
-
-    name: str
-    value: float
-    unit: str
-    must: float
-    aim: float
-    ours: float | None = None
-    peer: float | None = None
-
-
-def compared(name: str, ours: list[Run], peer: list[Run], must: float, aim: float) -> Figure:
-    """Return the difference of two medians in seconds."""
-    mine, theirs = (statistics.median(run.seconds for run in runs) for runs in (ours, peer))
-    return Figure(name, round(mine - theirs, 2), "s", must, aim, round(mine, 2), round(theirs, 2))
 
 
 def provision(prepared: Prepared, client: str, *, watch: bool = False) -> Run:
@@ -65,8 +54,10 @@ def one_client(lab: Lab, prepared: Prepared, folder: Path) -> Iterator[Figure]:
         peer.append(apply_by_kubectl(lab, prepared, client, f"C{200 + number}", folder))
         again.append(provision(prepared, client))
         nothing.append(measure(empty, cwd=PLAYBOOKS))
-    yield compared("provisioning of a client, more than kubectl apply of the same objects", ours, peer, 3.5, 2.0)
-    yield compared("second run with nothing to change, more than an empty playbook", again, nothing, 1.5, 0.7)
+    first, then = ([run.seconds for run in runs] for runs in (ours, peer))
+    yield more_than("provisioning of a client, more than kubectl apply of the same objects", first, then, 3.5, 2.0)
+    second, bare = ([run.seconds for run in runs] for runs in (again, nothing))
+    yield more_than("second run with nothing to change, more than an empty playbook", second, bare, 1.5, 0.7)
     peak = provision(prepared, "C199", watch=True).peak
     yield Figure("peak memory of one provisioning on the controller", round(peak / MIB), "MiB", 250, 150)
 
@@ -95,32 +86,37 @@ def from_the_clean_room() -> Iterator[Figure]:
             yield Figure(f"make {target}, from an empty cache", round(seconds / 60, 1), "min", *bounds[target])
 
 
-def table(figures: list[Figure]) -> str:
-    """Return the figures as a table for people."""
-    def text(value: float | None) -> str:
-        return "" if value is None else f"{value:g}"
-
-    rows = [("what", "value", "unit", "must", "aim", "ours", "peer", "")]
-    rows += [
-        (f.name, text(f.value), f.unit, text(f.must), text(f.aim), text(f.ours), text(f.peer), "ok" if f.value <= f.must else "ABOVE")
-        for f in figures
-    ]
-    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
-    return "\n".join("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows)
+def on_the_lab(folder: Path, parts: Sequence[str]) -> Iterator[Figure]:
+    """What is measured on one lab: it itself, one client, and a long list of them."""
+    lab = start(NAME)
+    try:
+        yield idle_lab()
+        if "client" in parts:
+            yield from one_client(lab, lab.prepare(), folder)
+        if "list" in parts:
+            yield from long_list(lab, folder)
+    finally:
+        stop(NAME)
 
 
 def main() -> None:
-    lab = start(NAME)
-    try:
-        figures = [idle_lab()]
-        with tempfile.TemporaryDirectory() as folder:
-            figures += one_client(lab, lab.prepare(), Path(folder))
-    finally:
-        stop(NAME)
-    figures += [warm_demo(), *from_the_clean_room()]
-    LATEST.write_text(json.dumps([asdict(figure) for figure in figures], indent=2) + "\n")
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("parts", nargs="*", metavar="PART", help=f"{', '.join(PARTS)}; all of them by default")
+    parts = parser.parse_args().parts or PARTS
+    if unknown := set(parts) - set(PARTS):
+        parser.error(f"{', '.join(sorted(unknown))}: no such part; there are {', '.join(PARTS)}.")
+    figures: list[Figure] = []
+    with tempfile.TemporaryDirectory() as folder:
+        if {"client", "list"} & set(parts):
+            figures += on_the_lab(Path(folder), parts)
+        if "verdict" in parts:
+            figures += verdicts(Path(folder))
+    if "demo" in parts:
+        figures += [warm_demo(), *from_the_clean_room()]
+    if parts == PARTS:
+        LATEST.write_text(json.dumps([asdict(figure) for figure in figures], indent=2) + "\n")
     print(table(figures))
-    if any(figure.value > figure.must for figure in figures):
+    if not all(figure.holds for figure in figures):
         sys.exit(1)
 
 
