@@ -38,7 +38,7 @@ lab-down: ## take that lab away
 	$(LAB) down --name $(NAME)
 
 bench: ## measure, print the table and write tests/bench/latest.json
-	$(IN) python tests/bench
+	$(IN) python tests/bench $(ARGS)
 
 docs: ## show the documentation of every entry point and check that it renders
 	$(IN) python tests/docs.py $(ARGS)

@@ -1,8 +1,9 @@
-"""What all tests share: one lab for the session, started when the first test asks for it."""
+"""What all tests share: a lab for each worker of the session, started when the first test asks for it."""
 
 from __future__ import annotations
 
 import fcntl
+import json
 import os
 import signal
 from collections.abc import Iterator
@@ -10,6 +11,8 @@ from contextlib import ExitStack, contextmanager
 
 import pytest
 from support.lab import LABS, Lab, start, stop
+
+RUNNING = pytest.StashKey[Lab]()
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -30,6 +33,19 @@ def pytest_configure() -> None:
     signal.signal(signal.SIGTERM, interrupted)
 
 
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """Take away what workers left, who are ended in the middle of a test where the run is told to end."""
+    if os.environ.get("RARUS_LMS_KEEP_LAB") != "1":
+        for number in range(config.getoption("numprocesses", None) or 0):
+            if (LABS / lab_name(f"gw{number}")).exists():
+                stop(lab_name(f"gw{number}"))
+
+
+def lab_name(worker: str) -> str:
+    """Return the name of the session's lab, or of one worker's."""
+    return "-".join(filter(None, [os.environ.get("RARUS_LMS_TEST_LAB") or "test", worker]))
+
+
 @contextmanager
 def alone(name: str) -> Iterator[None]:
     """Let one session at a time use a lab, also where several checkouts are tested on one machine."""
@@ -45,8 +61,11 @@ def alone(name: str) -> Iterator[None]:
 
 @pytest.fixture(scope="session")
 def lab(pytestconfig: pytest.Config) -> Iterator[Lab]:
-    """The lab of this session, named test; it stays where RARUS_LMS_KEEP_LAB=1, and the next session finds it."""
-    name = os.environ.get("RARUS_LMS_TEST_LAB") or "test"
+    """The lab of this session, named test; it stays where RARUS_LMS_KEEP_LAB=1, and the next session finds it.
+
+    Where pytest-xdist shares the files out, each worker has a lab of its own: test-gw0, test-gw1.
+    """
+    name = lab_name(os.environ.get("PYTEST_XDIST_WORKER", ""))
     capture = pytestconfig.pluginmanager.getplugin("capturemanager")
     with ExitStack() as session:
         with capture.global_and_fixture_disabled():
@@ -54,4 +73,17 @@ def lab(pytestconfig: pytest.Config) -> Iterator[Lab]:
             if os.environ.get("RARUS_LMS_KEEP_LAB") != "1":
                 session.callback(stop, name)
             running = start(name)
+        pytestconfig.stash[RUNNING] = running
         yield running
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _room_on_the_node(pytestconfig: pytest.Config) -> Iterator[None]:
+    """Take away what a file's clients run when it is done: the node has room for about forty of them, and a session makes more."""
+    yield
+    running = pytestconfig.stash.get(RUNNING, None)
+    if running is not None:
+        ours = ["--all-namespaces", "--selector", "app.kubernetes.io/managed-by=rarus.lms", "--output", "json"]
+        found = json.loads(running.kubectl("get", "deployments,jobs", *ours) or '{"items": []}')["items"]
+        for namespace in sorted({one["metadata"]["namespace"] for one in found}):
+            running.kubectl("delete", "deployments,jobs", "--namespace", namespace, *ours[1:3], "--wait=false")

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
-KINDS = {"module": "modules", "lookup": "lookup", "filter": "filter", "inventory": "inventory", "callback": "callback"}
+KINDS = {"module": "modules", "lookup": "lookup", "filter": "filter", "test": "test", "inventory": "inventory", "callback": "callback"}
 
 
 def ansible_doc(*words: str) -> subprocess.CompletedProcess[str]:

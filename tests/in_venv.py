@@ -23,22 +23,23 @@ PREFERRED = ("3.13", "3.12", "3.11")
 LOCKS = {"3.13": "py312.txt", "3.12": "py312.txt", "3.11": "py311.txt"}
 
 
-def pythons(version: str) -> Iterator[Path]:
-    """Yield where a Python of that line may be: on PATH, or made by pyenv."""
-    if found := shutil.which(f"python{version}"):
-        yield Path(found)
-    yield from sorted(Path.home().glob(f".pyenv/versions/{version}.*/bin/python{version}"), reverse=True)
+def pythons(line: str) -> Iterator[tuple[Path, str]]:
+    """Yield each Python of that line that runs, with its full version: on PATH (where pyenv's may lead nowhere), or made by pyenv."""
+    on_path = shutil.which(f"python{line}")
+    made = sorted(Path.home().glob(f".pyenv/versions/{line}.*/bin/python{line}"), reverse=True)
+    for python in [*([Path(on_path)] if on_path else []), *made]:
+        command = [str(python), "-c", "import platform; print(platform.python_version())"]
+        seen = subprocess.run(command, check=False, capture_output=True, text=True)
+        if seen.returncode == 0 and seen.stdout.startswith(f"{line}."):
+            yield python, seen.stdout.strip()
 
 
 def choose() -> tuple[Path, str, str]:
     """Return the newest usable Python, its full version and its lock's name; ends the program where there is none."""
     wanted = os.environ.get("RARUS_LMS_PYTHON", "")
     for line in [wanted] if wanted else PREFERRED:
-        for python in pythons(line):
-            version = [str(python), "-c", "import platform; print(platform.python_version())"]
-            seen = subprocess.run(version, check=False, capture_output=True, text=True)
-            if seen.returncode == 0 and seen.stdout.startswith(f"{line}."):
-                return python, seen.stdout.strip(), LOCKS[line]
+        for python, version in pythons(line):
+            return python, version, LOCKS[line]
     sys.exit(f"No Python {wanted or 'of 3.11, 3.12 or 3.13'} was found. On Debian 12: apt-get install python3")
 
 

@@ -42,7 +42,7 @@ def steps() -> dict[str, list[str]]:
 def mypy_path(checked: str) -> list[Path]:
     """Return where the imports of what is checked are looked up."""
     if checked in programs():
-        return [ROOT / checked, (ROOT / checked).parent]
+        return [ROOT / checked, (ROOT / checked).parent, COLLECTIONS]
     return [COLLECTIONS, ROOT / "tests", ROOT / "tests" / "lab"]
 
 

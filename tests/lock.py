@@ -18,9 +18,10 @@ SILENCE = ["--no-header", "--no-annotate", "--no-emit-index-url", "--no-emit-tru
 def main() -> None:
     requirements = ROOT / "requirements"
     for lock, line in {lock: line for line, lock in LOCKS.items()}.items():
-        python = next(pythons(line), None)
-        if python is None:
+        found = next(pythons(line), None)
+        if found is None:
             sys.exit(f"{lock} wants Python {line}, which this machine does not have.")
+        python, _version = found
         with tempfile.TemporaryDirectory() as folder:
             subprocess.run([python, "-m", "venv", folder], check=True)
             subprocess.run([f"{folder}/bin/pip", "install", "--quiet", "pip-tools"], check=True)

@@ -21,11 +21,11 @@ requirements:
   - set as stdout in configuration
 """
 
-import re
 import typing as t
 
 from ansible import constants as C
 from ansible.plugins.callback.default import CallbackModule as DefaultCallback
+from ansible_collections.rarus.lms.plugins.plugin_utils.sentences import sentence_of
 
 __all__ = ["CallbackModule"]
 
@@ -40,9 +40,6 @@ QUIET = (
     "v2_runner_item_on_ok",
     "v2_runner_item_on_skipped",
 )
-ALREADY_SHOWN = "One or more items failed"
-# What Ansible puts before a sentence of ours that came out of a lookup: which option of which task it was for.
-BEFORE_THE_SENTENCE = re.compile(r"^.*The lookup plugin 'rarus\.lms\.\w+' failed: ", re.DOTALL)
 
 
 def _only_when_verbose(name: str) -> t.Callable[..., None]:
@@ -88,17 +85,15 @@ class CallbackModule(DefaultCallback):
         """Show the message alone."""
         if self._display.verbosity:
             super().v2_runner_on_unreachable(result)
-        else:
+        elif not result._task.ignore_unreachable:
             self._show(result)
 
     def _show(self, result: t.Any) -> None:
-        """Show why a task failed: its message, or its name where no_log hides the result."""
+        """Show why a task failed: its message, or its name where no_log hides the result; a loop's items have shown theirs."""
         facts = result._result
-        message = facts.get("msg") or result._task.get_name()
-        if facts.get("censored"):
-            message = f"{result._task.get_name()}: failed; its output is hidden because it may hold secrets"
-        if not facts.get("screen") and message != ALREADY_SHOWN:
-            self._display.display(BEFORE_THE_SENTENCE.sub("", str(message)), color=C.COLOR_ERROR)
+        if not facts.get("screen") and "results" not in facts:
+            sentence = sentence_of(result._task.get_name(), str(result._task.action), facts)
+            self._display.display(sentence, color=C.COLOR_ERROR)
 
 
 for _name in QUIET:

@@ -63,6 +63,9 @@ options:
       - URL of an HTTP proxy on the way to the API.
       - Falls back to the environment variable E(K8S_AUTH_PROXY), then to E(HTTPS_PROXY) and its like.
     type: str
+notes:
+  - An answer is awaited for 30 seconds, and a request that is safe to repeat is repeated for 12. The controller's environment variables
+    E(RARUS_LMS_READ_SECONDS) and E(RARUS_LMS_REPEAT_SECONDS) set other times.
 requirements:
   - kubernetes >= 30.0.0, but not 36.0.0 or 36.0.1 (they do not send the token)
 """

@@ -19,12 +19,25 @@ options:
     description: Id of one client, such as V(C42), for the settings that hold for it; without it, those of the catalogue.
     type: list
     elements: str
+  settings:
+    description: Settings that were read before, by this lookup; without them the catalogue's variables are read.
+    type: dict
+  records:
+    description:
+      - Records of clients by their ids, as M(rarus.lms.client) returns them. What they hold under C(settings) lies over the catalogue's
+        C(lms_client_settings), and a suspended client has no pods.
+    type: dict
+    default: {}
 """
 
 EXAMPLES = r"""
 - name: Show where the environments live
   ansible.builtin.debug:
     msg: "{{ lookup('rarus.lms.settings').namespace_id }}"
+
+- name: Read the settings that hold once the clients' records are known
+  ansible.builtin.set_fact:
+    all_settings: "{{ lookup('rarus.lms.settings', records={'C42': client_found.record}) }}"
 
 - name: Show the image of client C42
   ansible.builtin.debug:
@@ -45,7 +58,7 @@ from ansible.plugins.lookup import LookupBase
 from ansible_collections.rarus.lms.plugins.module_utils._core.errors import LmsError
 from ansible_collections.rarus.lms.plugins.module_utils._domain.client_id import ClientId
 from ansible_collections.rarus.lms.plugins.module_utils._domain.kinds import plain
-from ansible_collections.rarus.lms.plugins.module_utils._domain.settings import read_settings, settings_of
+from ansible_collections.rarus.lms.plugins.module_utils._domain.settings import read_settings, settings_of, with_records
 from ansible_collections.rarus.lms.plugins.plugin_utils.variables import catalogue_of, settings_given
 
 
@@ -58,7 +71,9 @@ class LookupModule(LookupBase):
         variables = variables or {}
         try:
             clients = [ClientId.parse(plain(term)) for term in terms]
-            settings = read_settings(settings_given(self._templar, variables), catalogue=catalogue_of(variables))
+            given = self.get_option("settings")
+            settings = plain(given) if given else read_settings(settings_given(self._templar, variables), catalogue=catalogue_of(variables))
+            settings = with_records(settings, plain(self.get_option("records")))
             return [settings_of(settings, client) for client in clients] or [settings]
         except LmsError as error:
             raise AnsibleError(error.as_result()["msg"]) from None

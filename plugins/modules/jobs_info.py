@@ -40,6 +40,22 @@ options:
   since:
     description: When the run began, in seconds since 1970 (UTC). The seconds that a failure shows count from there.
     type: float
+  lease:
+    description: The Leases to renew while waiting, those of the clients in O(jobs). Left out where none are held.
+    type: dict
+    suboptions:
+      token:
+        description: RV(rarus.lms.client_lease#module:token) of this run.
+        type: str
+        required: true
+      registry_namespace:
+        description: Namespace that the Leases lie in.
+        type: str
+        required: true
+      duration:
+        description: Seconds within which the Leases are to be renewed.
+        type: int
+        default: 20
   redact_secrets:
     description:
       - Names of Secrets of O(namespace) whose values are taken out of logs and messages too, such as the databases' administrators'.
@@ -127,6 +143,11 @@ calls:
   description: Number of requests that the API was sent.
   returned: always
   type: int
+told:
+  description: By client id, what Jobs that ended well leave to tell, such as a password that they had to repair in a database.
+  returned: success
+  type: dict
+  sample: {C42: ["repaired: the password of c42 in PostgreSQL differed from the Secret"]}
 screen:
   description: The lines that were shown at the end.
   returned: always

@@ -21,16 +21,9 @@ description:
   - Writes nothing. Reviews of access are sent with C(POST), as Kubernetes has it.
 extends_documentation_fragment:
   - rarus.lms.kubernetes
+  - rarus.lms.place
   - rarus.lms.attributes.info
 options:
-  namespace:
-    description: The namespace of the environments.
-    type: str
-    required: true
-  registry_namespace:
-    description: The namespace of the clients' records, where it is another one. Its rights are reviewed too.
-    type: str
-    default: ""
   requests:
     description:
       - What the run is going to apply, as the lookup P(rarus.lms.requests#lookup) returns it.

@@ -21,6 +21,7 @@ description:
   - An object of a requested name that is not this collection's, or is another client's, fails the module. Nothing may be applied then.
 extends_documentation_fragment:
   - rarus.lms.kubernetes
+  - rarus.lms.place
   - rarus.lms.attributes.info
 options:
   requests:
@@ -30,14 +31,6 @@ options:
     type: list
     elements: dict
     required: true
-  namespace:
-    description: The namespace that all requests are of.
-    type: str
-    required: true
-  registry_namespace:
-    description: The namespace of the clients' records. Empty means O(namespace).
-    type: str
-    default: ""
   redo:
     description: Repeat Jobs that were done, as after a database server was restored. A Job that runs is waited for.
     type: bool

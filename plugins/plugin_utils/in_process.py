@@ -6,12 +6,15 @@
 from __future__ import annotations
 
 import typing as t
+from functools import partial
 
 from ansible import constants as C
+from ansible.errors import AnsibleError
 from ansible.module_utils.common.parameters import remove_values
 from ansible.plugins.action import ActionBase
+from ansible.plugins.loader import lookup_loader
 from ansible.utils.display import Display
-from ansible_collections.rarus.lms.plugins.module_utils._core.errors import LmsError
+from ansible_collections.rarus.lms.plugins.module_utils._core.errors import InputError, LmsError, UnknownStateError
 from ansible_collections.rarus.lms.plugins.module_utils._core.operation import Context, Operation
 
 __all__ = ["InProcessAction"]
@@ -54,9 +57,10 @@ class InProcessAction(ActionBase):
         _validation, params = self.validate_argument_spec(spec, **self.operation.constraints)
         params = self._with_play_environment(spec, params)
         try:
-            result.update(self.operation.run(params, Context(check_mode=self._task.check_mode, report=show)))
+            lookup = partial(self._looked_up, task_vars or {})
+            result.update(self.operation.run(params, Context(check_mode=self._task.check_mode, report=show, lookup=lookup)))
         except LmsError as error:
-            result.update(error.as_result(), failed=True)
+            result.update(error.as_result(), **_outcome(error))
         return t.cast("dict[str, t.Any]", remove_values(result, secret_values(spec, params)))
 
     def _is_local(self) -> bool:
@@ -73,6 +77,26 @@ class InProcessAction(ActionBase):
             if name not in self._task.args and variables:
                 params[name] = next((environment[variable] for variable in variables if variable in environment), params[name])
         return params
+
+    def _looked_up(self, task_vars: t.Mapping[str, t.Any], name: str, options: t.Mapping[str, t.Any]) -> t.Any:
+        """Return the first answer of another collection's lookup plugin, which may take options from that collection's variables too."""
+        collection = name.rpartition(".")[0]
+        prefix = f"ansible_{collection.rpartition('.')[2]}_"
+        variables = {key: self._templar.template(value) for key, value in task_vars.items() if key.startswith(prefix)}
+        try:
+            plugin = lookup_loader.get(name, loader=self._loader, templar=self._templar)
+            if plugin is None:
+                raise InputError(
+                    f"The lookup plugin {name} is not installed on the controller.", hint=f"ansible-galaxy collection install {collection}"
+                )
+            return plugin.run([], variables=variables, **options)[0]
+        except AnsibleError as error:
+            raise InputError(f"{name}: {error.message}") from None
+
+
+def _outcome(error: LmsError) -> dict[str, bool]:
+    """Return how Ansible marks a task that ended so: unreachable (exit code 4) where the state could not be found out, else failed (2)."""
+    return {"unreachable": True} if isinstance(error, UnknownStateError) else {"failed": True}
 
 
 def show(line: str) -> None:

@@ -15,9 +15,9 @@ from typing import Any
 
 from ansible_collections.rarus.lms.plugins.module_utils._domain.access import NAMESPACE_RULES, role_rules
 
-from .lab import ROOT, Lab
+from .lab import ROOT, Lab, Prepared
 
-__all__ = ["Deployer"]
+__all__ = ["Audit", "Deployer", "audit_of"]
 
 COLLECTIONS = ROOT / "playbooks" / "collections"
 MODULES = "ansible_collections.rarus.lms.plugins.modules"
@@ -126,3 +126,9 @@ class Audit:
     def writes(self) -> list[str]:
         """Return those that write."""
         return [request for request in self.requests() if request.split()[0] in WRITES]
+
+
+def audit_of(prepared: Prepared) -> Audit:
+    """Return what a namespace's deployer writes from now on."""
+    path = Path(prepared.lab.facts["api"]["audit_log"])
+    return Audit(path, path.stat().st_size, f"system:serviceaccount:{prepared.namespace}:lms-deployer")

@@ -114,6 +114,10 @@ class FakeApi:
         """Answer the next `times` requests by a Rule; status 200 with no body and no `lose` means: as usual, after the delay."""
         self._rules.append(Rule(method, path, **rule))
 
+    def forget(self) -> None:
+        """Answer as usual from now on."""
+        self._rules.clear()
+
     def fail(self, method: str, path: str, status: int, reason: str = "", message: str = "", **rule: t.Any) -> None:
         """Answer with a Status of Kubernetes' that is an error."""
         self.answer(method, path, status=status, body=status_object(status, reason, message or f"made-up {status}"), **rule)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import json
 import os
 import subprocess
@@ -81,6 +82,22 @@ class Lab:
     def secret(self, path: str) -> str:
         """Return a password that lab.json names a file for."""
         return Path(path).read_text().strip()
+
+    def hold(self, client: str, namespace: str, holder: str) -> None:
+        """Have somebody hold a client's Lease, as a run does that goes on."""
+        now = dt.datetime.now(tz=dt.UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+        lease = {
+            "apiVersion": "coordination.k8s.io/v1",
+            "kind": "Lease",
+            "metadata": {"name": f"lms-client-{client.lower()}", "namespace": namespace},
+            "spec": {"holderIdentity": f"{holder} 5f1c", "leaseDurationSeconds": COMMAND_SECONDS, "acquireTime": now, "renewTime": now},
+        }
+        self.kubectl("apply", "--server-side", "--force-conflicts", "-f", "-", text=json.dumps(lease))
+
+    def release(self, client: str, namespace: str) -> None:
+        """Give a client's Lease back, whoever holds it."""
+        patch = json.dumps({"spec": {"holderIdentity": ""}})
+        self.kubectl("patch", "lease", f"lms-client-{client.lower()}", "--namespace", namespace, "--type=merge", "--patch", patch)
 
     def curl(self, url: str, *options: str, check: bool = True) -> subprocess.CompletedProcess[str]:
         """Ask a public URL through the ingress, trusting the lab's authority."""

@@ -10,7 +10,14 @@ import json
 from pathlib import Path
 from typing import Any
 
-__all__ = ["HOST", "requests_of", "write_catalogue"]
+from ansible_collections.rarus.lms.plugins.module_utils._domain.client_id import ClientId
+from ansible_collections.rarus.lms.plugins.module_utils._domain.requests import DATABASES, compiled, render_requests
+from ansible_collections.rarus.lms.plugins.module_utils._domain.settings import read_settings
+from ansible_collections.rarus.lms.plugins.module_utils._domain.templates import find_sources
+
+from .tree import ROOT
+
+__all__ = ["HOST", "requests_of", "setups_of", "write_catalogue"]
 
 HOST = "backend.lms-dev.example"
 RESTRICTED = {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}}
@@ -32,6 +39,13 @@ def requests_of(
         *_published(client, publish),
     ]
     return [_request(client, namespace, obj) for obj in objects]
+
+
+def setups_of(*clients: str, namespace: str = "lms-dev") -> list[Object]:
+    """Return the Jobs that set up the databases of clients, as the collection's own templates make them."""
+    settings = read_settings({f"lms_{name}": value for name, value in _settings(namespace).items()}, catalogue=namespace)
+    templates = compiled(find_sources(ROOT / "roles" / "requests" / "templates"))
+    return render_requests(templates, [ClientId.parse(client) for client in clients], settings, stage=DATABASES)
 
 
 def _object(api_version: str, kind: str, name: str, *, data: Object | None = None, **spec: Any) -> Object:
@@ -101,9 +115,9 @@ def _request(client: str, namespace: str, obj: Object) -> Object:
     return {"client": client, "stage": stage, "file": f"{obj['kind'].lower()}.yml.j2", "object": {**obj, "metadata": metadata}}
 
 
-def write_catalogue(folder: Path, namespace: str, **more: Any) -> Path:
-    """Write the inventory of one catalogue with the settings that have no default; return its folder."""
-    settings = {
+def _settings(namespace: str) -> Object:
+    """Return the settings that have no default."""
+    return {
         "namespace_id": namespace,
         "docker_image": "registry.example/lms/backend:dev",
         "postgres_client_image": "registry.example/tools/postgres-client:15",
@@ -112,10 +126,13 @@ def write_catalogue(folder: Path, namespace: str, **more: Any) -> Path:
         "clickhouse_host": "clickhouse.lms-dev.example",
         "public_dns": HOST,
         "sms4b_sender": "1C-RARUS",
-        **more,
     }
+
+
+def write_catalogue(folder: Path, namespace: str, **more: Any) -> Path:
+    """Write the inventory of one catalogue with the settings that have no default; return its folder."""
     host = {"ansible_connection": "local", "ansible_python_interpreter": "{{ ansible_playbook_python }}"}
-    variables = {**host, **{f"lms_{name}": value for name, value in settings.items()}}
+    variables = {**host, **{f"lms_{name}": value for name, value in {**_settings(namespace), **more}.items()}}
     folder.mkdir(exist_ok=True)
     (folder / "hosts.yml").write_text(json.dumps({"lms_catalogues": {"hosts": {namespace: variables}}}))
     return folder

@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 import yaml
-from ansible_collections.rarus.lms.plugins.module_utils._core.deps import CRYPTOGRAPHY, KUBERNETES
+from ansible_collections.rarus.lms.plugins.module_utils._core.deps import CRYPTOGRAPHY, EMAIL_VALIDATOR, KUBERNETES, PHONENUMBERS, PYRAGE
 from support.tree import ROOT, tracked
 
 MODULES = sorted((ROOT / "plugins" / "modules").glob("*.py"))
-KINDS = ("modules", "action", "lookup", "filter", "inventory", "callback")
+KINDS = ("modules", "action", "lookup", "filter", "test", "inventory", "callback")
 ENTRY_POINTS = sorted(path for kind in KINDS for path in (ROOT / "plugins" / kind).glob("*.py"))
 BELOW_ENTRY_POINTS = sorted((ROOT / "plugins" / "module_utils").rglob("*.py"))
 ROLES = sorted(path.parent.parent for path in ROOT.glob("roles/*/meta/argument_specs.yml"))
@@ -123,10 +123,12 @@ def test_requirements_are_the_same_wherever_they_are_stated() -> None:
     def lines(path: str) -> list[str]:
         return sorted(line for line in (ROOT / path).read_text().splitlines() if line and not line.startswith("#"))
 
-    assert lines("meta/ee-requirements.txt") == lines("requirements/run.in") == sorted([KUBERNETES.requirement, CRYPTOGRAPHY.requirement])
-    needed = yaml.safe_load((ROOT / "galaxy.yml").read_text())["dependencies"]
+    libraries = (KUBERNETES, CRYPTOGRAPHY, PHONENUMBERS, EMAIL_VALIDATOR, PYRAGE)
+    needed = sorted(library.requirement for library in libraries)
+    assert lines("meta/ee-requirements.txt") == lines("requirements/run.in") == needed
+    collections = yaml.safe_load((ROOT / "galaxy.yml").read_text())["dependencies"]
     environment = yaml.safe_load((ROOT / "meta" / "ee-collections.yml").read_text())["collections"]
-    assert {collection["name"]: collection["version"] for collection in environment} == needed
+    assert {collection["name"]: collection["version"] for collection in environment} == collections
 
 
 def test_no_file_names_a_registry_of_packages() -> None:

@@ -8,19 +8,27 @@ from __future__ import annotations
 import typing as t
 from dataclasses import dataclass, field
 
-__all__ = ["Context", "Operation"]
+__all__ = ["Context", "Lookup", "Operation"]
 
 
 def _silent(line: str) -> None:
     """Take a progress line and show it nowhere."""
 
 
+# A lookup plugin's name and its options, and what it answers first; raises InputError where it cannot be run.
+Lookup = t.Callable[[str, t.Mapping[str, t.Any]], t.Any]
+
+
 @dataclass(frozen=True)
 class Context:
-    """How an operation is run: check_mode writes nothing; report shows the operator one line at once."""
+    """How an operation is run: check_mode writes nothing; report shows the operator one line at once.
+
+    lookup: runs a lookup plugin of the controller; None in a module's process, which has none.
+    """
 
     check_mode: bool = False
     report: t.Callable[[str], None] = _silent
+    lookup: Lookup | None = None
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 __all__ = [
     "ALWAYS",
+    "CONTACTS",
     "DIAGNOSIS",
     "HTTPROUTE",
     "INGRESS",
@@ -23,8 +24,8 @@ __all__ = [
     "role_rules",
 ]
 
-# When a rule is needed: by every run, by a run that publishes this way, or only to explain a failure better.
-ALWAYS, INGRESS, HTTPROUTE, DIAGNOSIS = "always", "ingress", "httproute", "diagnosis"
+# When a rule is needed: by every run, by a run that publishes this way, only to explain a failure better, or for contacts alone.
+ALWAYS, INGRESS, HTTPROUTE, DIAGNOSIS, CONTACTS = "always", "ingress", "httproute", "diagnosis", "contacts"
 
 READ = ("get", "list")
 APPLY = ("get", "list", "create", "update", "patch")
@@ -57,15 +58,22 @@ class Right:
         return name + (f".{self.group}" if self.group else "") + (f"/{subresource}" if subresource else "")
 
 
+LEASES = Rule("coordination.k8s.io", ("leases",), ("get", "create", "update"), "keeping two runs from working on one client at once")
+
 # In the namespace of the environments.
 NAMESPACE_RULES = (
     Rule("", ("configmaps",), APPLY_AND_REMOVE, "environment variables, records, and what a template no longer makes"),
-    Rule("", ("secrets",), ("get", "list", "create"), "credentials are made once and read back, never overwritten or deleted"),
+    Rule(
+        "",
+        ("secrets",),
+        ("get", "list", "create", "update"),
+        "credentials are made once, read back, never deleted; update is for their rotation, an adoption or a restore",
+    ),
     Rule(
         "batch",
         ("jobs",),
         ("get", "list", "create", "patch", "delete"),
-        "the database Jobs; a failed one is removed before it is made again",
+        "the database Jobs, and those that try a login on demand; a failed one is removed before it is made again",
     ),
     Rule("", ("pods",), READ, "the state of Jobs and Deployments"),
     Rule("", ("pods/log",), ("get",), "the last lines of a container that failed"),
@@ -85,13 +93,15 @@ NAMESPACE_RULES = (
     Rule("", ("resourcequotas",), ("list",), "whether a quota keeps pods from being made", DIAGNOSIS),
     Rule("discovery.k8s.io", ("endpointslices",), ("list",), "whether the Service has ready pods behind it", DIAGNOSIS),
     Rule("", ("namespaces",), ("get",), "this namespace's own Pod Security level", DIAGNOSIS),
-    Rule(
-        "coordination.k8s.io", ("leases",), ("get", "create", "update", "delete"), "keeping two people from one client at once", DIAGNOSIS
-    ),
+    LEASES,
 )
 
 # In the namespace of the registry, where that is another one.
-REGISTRY_RULES = (Rule("", ("configmaps",), APPLY, "the records of the clients"),)
+REGISTRY_RULES = (
+    Rule("", ("configmaps",), APPLY, "the records of the clients, and the counter of their ids"),
+    Rule("", ("secrets",), ("get", "list", "create", "update"), "the contacts of the clients, beside their records", CONTACTS),
+    LEASES,
+)
 
 
 def role_rules(rules: t.Iterable[Rule]) -> list[dict[str, list[str]]]:
@@ -100,7 +110,7 @@ def role_rules(rules: t.Iterable[Rule]) -> list[dict[str, list[str]]]:
 
 
 def needed_rights(rules: t.Iterable[Rule], when: t.Container[str]) -> list[Right]:
-    """Return each single right of the rules that are needed at one of the given occasions (ALWAYS, INGRESS, HTTPROUTE, DIAGNOSIS)."""
+    """Return each single right of the rules that are needed at one of the given occasions (ALWAYS and so on)."""
     return [Right(rule.group, resource, verb) for rule in rules if rule.when in when for resource in rule.resources for verb in rule.verbs]
 
 

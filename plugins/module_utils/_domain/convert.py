@@ -34,6 +34,14 @@ SECRETS = {
     "keys-secret-seed": ("KEYS_SECRET_SEED", CREDENTIALS, "keys-secret-seed"),
     "sms4b-token": ("SMS4B_TOKEN", "{{ sms4b-secret.name }}", "{{ sms4b-secret.key }}"),
 }
+# Variables that carry a secret, and its macro: one that somebody has written out in a request is left behind.
+SECRET_VARIABLES = {
+    "LMS_STORAGE_POSTGRES_DSN": "postgres-user-password",
+    "LMS_STORAGE_CLICKHOUSE_DSN": "clickhouse-user-password",
+    "LMS_KEYS_SECRET_SEED": "keys-secret-seed",
+    "LMS_NOTIFICATIONS_SMS4B_TOKEN": "sms4b-token",
+}
+_PASSWORD_OF_URL = re.compile(r"(?<=://)([^:/@]*:)[^{}]*(?=@)")
 # By kind and the beginning of the name: which template of the collection the object takes the place of.
 STEMS = {
     ("ConfigMap", "lms-config-"): "config",
@@ -206,9 +214,11 @@ def _convert_config(request: _Request) -> list[dict[str, t.Any]]:
     """Take what is secret out of a ConfigMap, mend what typesetting broke; return entries for the container's env."""
     moved: list[dict[str, t.Any]] = []
     data = request.obj.get("data") or {}
-    for name, given in list(data.items()):
+    for name, found in list(data.items()):
+        given = _without_literal(name, found, request.changes)
         if _secrets_in(str(given)):
-            moved += _env_of(name, str(data.pop(name)), {entry["name"] for entry in moved})
+            del data[name]
+            moved += _env_of(name, str(given), {entry["name"] for entry in moved})
             request.changes.append(f"{name} holds a secret: it left the ConfigMap for the container's env, by reference")
             continue
         value = str(given).lower() if isinstance(given, bool) else str(given)
@@ -219,6 +229,20 @@ def _convert_config(request: _Request) -> list[dict[str, t.Any]]:
             request.changes.append(f"{name} is a text, as a ConfigMap's values are")
         data[name] = mended
     return moved
+
+
+def _without_literal(name: str, given: t.Any, changes: list[str]) -> t.Any:
+    """Return a variable's value with the macro of its secret in the place of one that is written out."""
+    macro = SECRET_VARIABLES.get(name)
+    if macro is None or not isinstance(given, str) or not given or _secrets_in(given):
+        return given
+    wanted = f"{{{{ {macro} }}}}"
+    value = _PASSWORD_OF_URL.sub(rf"\1{wanted}", given) if name.endswith("_DSN") else given if _MACRO.search(given) else wanted
+    if value != given:
+        changes.append(
+            f"{name} had its secret written out: the value is left behind (adopt_client.yml keeps it for the client that has it)"
+        )
+    return value
 
 
 def _secrets_in(text: str) -> list[str]:
@@ -265,8 +289,9 @@ def _convert_env(container: Tree, changes: list[str]) -> None:
     """Replace env entries with a secret as their value by references."""
     converted: list[dict[str, t.Any]] = []
     for entry in container.get("env") or []:
-        if _secrets_in(str(entry.get("value") or "")):
-            converted += _env_of(entry["name"], str(entry["value"]), {one["name"] for one in converted})
+        value = str(_without_literal(entry.get("name", ""), entry.get("value"), changes) or "")
+        if _secrets_in(value):
+            converted += _env_of(entry["name"], value, {one["name"] for one in converted})
             changes.append(f"env {entry['name']} is a secret: it is given by reference")
         else:
             converted.append(entry)

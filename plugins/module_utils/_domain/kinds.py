@@ -337,6 +337,7 @@ def _reference(expected: str, *keys: str, may_be_empty: bool = False) -> Fields:
     return Fields("a reference", f"{expected}; never the value itself", _refuse, secret=True, fields=fields, may_be_empty=may_be_empty)
 
 
+_STORE_PATH = text("a path in Vault", "letters, digits, - and _, with / between, such as lms/lms-dev", r"[A-Za-z0-9_-]+(/[A-Za-z0-9_-]+)*")
 _PATH = r"(/(?!\.{1,2}(/|$))[A-Za-z0-9._-]+)"
 
 # By name, so that the table of settings reads as a table.
@@ -361,9 +362,13 @@ KINDS: dict[str, Kind] = {
     "hours": integer(1, 8_760, "hours"),
     "retries": integer(0, 20, "retries"),
     "replicas": integer(1, 100, "pods"),
+    "lease seconds": integer(2, 60, "seconds"),
     "rsa bits": Kind("a length of RSA keys", "bits: 2048, 3072 or 4096", _rsa_bits, type="int"),
     "sslmode": choice("disable", "prefer", "require", "verify-ca", "verify-full"),
     "publish": choice("ingress", "httproute", "none"),
+    "public probe": choice("controller", "job", "none"),
+    "image check": choice("controller", "none"),
+    "http status": integer(100, 599, "an HTTP status"),
     "cluster": text(
         "the name of a ClickHouse cluster", "letters, digits, -, _ and ., or nothing", r"([A-Za-z0-9_][-A-Za-z0-9_.]*)?", most=63
     ),
@@ -390,9 +395,7 @@ KINDS: dict[str, Kind] = {
     "key path": text(
         "the path of a file in a folder", "a path of two steps or more from the root, such as /etc/lms/rsa_key", _PATH + "{2,}", most=1000
     ),
-    "folder": text(
-        "a folder", "a path, from the catalogue's folder or absolute, such as group_vars/templates", r"[^\0\r\n]+", most=1000
-    ),
+    "folder": text("a folder", "a path, from the catalogue's folder or absolute, such as group_vars/templates", r"[^\0\r\n]+", most=1000),
     "file": text("a file", "a path on the machine that runs the playbook, such as /etc/ssl/rancher-ca.pem", r"[^\0\r\n]+", most=1000),
     "mode": Kind("a file mode", 'four octal digits in quotes, readable by the owner and not by others, such as "0440"', _mode),
     "count": _COUNT,
@@ -416,6 +419,28 @@ KINDS: dict[str, Kind] = {
         "ids such as [C7, C42]",
         _refuse,
         element=Kind("a client id", "C and a number without leading zeros, such as C42", _client_id),
+    ),
+    "age recipients": ListOf(
+        "a list of age public keys",
+        "public keys such as [age1...], as age-keygen prints them",
+        _refuse,
+        element=text("an age public key", "age1 and 58 letters and digits, as age-keygen prints it", r"age1[02-9ac-hj-np-z]{58}"),
+    ),
+    "secret store": Fields(
+        "a store of values",
+        "{kind: kubernetes}, or {kind: vault, url: https://<host>[:<port>], mount: <mount>, path: <path>, auth_method: token|approle|jwt}",
+        _refuse,
+        fields={
+            "kind": (choice("kubernetes", "vault"), "kubernetes"),
+            "url": (Kind("an address", "https://<host>[:<port>], such as https://vault.example:8200", _api_root), ""),
+            "mount": (_STORE_PATH, "secret"),
+            "path": (_STORE_PATH, "lms"),
+            "namespace": (_STORE_PATH, ""),
+            "ca_file": (text("a file", "a path on the controller", r"[^\0\r\n]+", most=1000), ""),
+            "auth_method": (choice("token", "approle", "jwt"), "token"),
+            "auth_mount": (_STORE_PATH, ""),
+            "role_id": (text("a role", "the id or name of a role, such as lms", r"[A-Za-z0-9_.-]+"), ""),
+        },
     ),
     "gateway": Fields(
         "a Gateway",

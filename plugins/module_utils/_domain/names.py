@@ -5,32 +5,48 @@
 
 from __future__ import annotations
 
+import hashlib
 import typing as t
 
 from .client_id import ClientId
+from .organisation import comparable
 
 __all__ = [
     "APP_LABEL",
+    "CATALOGUE_LABEL",
     "CHECKSUM",
     "CLIENT_LABEL",
+    "COUNTER_NAME",
     "FIELD_MANAGER",
     "FINGERPRINT",
     "HASH",
+    "JOB_UID_LABEL",
     "MADE",
     "MANAGED_BY",
     "MANAGER",
+    "ORGANISATION_LABEL",
+    "PHASE_LABEL",
+    "PROBE_NAME",
     "RECORD_LABEL",
     "RECORD_OF_CLIENT",
+    "RECORD_OF_CONTACTS",
+    "RECORD_OF_ORGANISATION",
+    "ROTATED",
+    "ROTATION",
     "WRITE",
     "app_label",
     "clickhouse_job_base",
     "config_name",
+    "contacts_secret_name",
     "credentials_secret_name",
     "database_name",
     "deployment_name",
+    "escrow_secret_name",
     "ingress_name",
     "is_ours",
     "labels",
+    "lease_name",
+    "organisation_index_name",
     "postgres_job_base",
     "record_name",
     "route_name",
@@ -45,9 +61,26 @@ FIELD_MANAGER = MANAGER
 MANAGED_BY = "app.kubernetes.io/managed-by"
 CLIENT_LABEL = "rarus.lms/client"
 APP_LABEL = "app"
+# Kubernetes' own, on the pods of a Job: the Job's uid.
+JOB_UID_LABEL = "batch.kubernetes.io/controller-uid"
 # On records alone, so that they can be listed without the other ConfigMaps.
 RECORD_LABEL = "rarus.lms/record"
 RECORD_OF_CLIENT = "client"
+# On the Secrets beside the records.
+RECORD_OF_CONTACTS = "contacts"
+# On the ConfigMaps beside the records that name the first client of an organisation.
+RECORD_OF_ORGANISATION = "organisation"
+CATALOGUE_LABEL = "rarus.lms/catalogue"
+PHASE_LABEL = "rarus.lms/phase"
+# The name of a client's organisation as far as a label can hold it (organisation.slug).
+ORGANISATION_LABEL = "rarus.lms/organisation"
+# The ConfigMap, beside the records, that says which id was formed last.
+COUNTER_NAME = "lms-client-counter"
+# Digits of the hash in the name of an organisation's index.
+_ORGANISATION_DIGITS = 16
+
+# What the names of the Jobs begin with that ask public paths; each lives for as long as it asks.
+PROBE_NAME = "lms-probe"
 
 HASH = "rarus.lms/hash"
 CHECKSUM = "rarus.lms/checksum"
@@ -55,6 +88,9 @@ FINGERPRINT = "rarus.lms/fingerprint"
 # When a Secret was made (ISO 8601, UTC), and the mark by which a write is known again when its answer was lost.
 MADE = "rarus.lms/made"
 WRITE = "rarus.lms/write"
+# On a client's Secrets: how far a rotation has come, and when which of the values were last made anew (both JSON, no value among them).
+ROTATION = "rarus.lms/rotation"
+ROTATED = "rarus.lms/rotated"
 
 
 def labels(client: ClientId) -> dict[str, str]:
@@ -84,6 +120,22 @@ def record_name(client: ClientId) -> str:
     return f"lms-client-{client.name}"
 
 
+def contacts_secret_name(client: ClientId) -> str:
+    """Return the name of the Secret with the client's contacts, beside the record: `lms-contacts-c42`."""
+    return f"lms-contacts-{client.name}"
+
+
+def lease_name(client: ClientId) -> str:
+    """Return the name of the Lease that keeps two runs from working on one client: `lms-client-c42`."""
+    return record_name(client)
+
+
+def organisation_index_name(organisation: str) -> str:
+    """Return the name of the ConfigMap that names an organisation's first client: `lms-organisation-` and 16 hexadecimal digits."""
+    digest = hashlib.sha256(comparable(organisation).encode()).hexdigest()
+    return f"lms-organisation-{digest[:_ORGANISATION_DIGITS]}"
+
+
 def credentials_secret_name(client: ClientId) -> str:
     """Return the name of the Secret with seed, logins and passwords: `lms-credentials-c42`."""
     return f"lms-credentials-{client.name}"
@@ -92,6 +144,11 @@ def credentials_secret_name(client: ClientId) -> str:
 def rsa_secret_name(client: ClientId) -> str:
     """Return the name of the Secret with the private key: `rsa-secret-c42`."""
     return f"rsa-secret-{client.name}"
+
+
+def escrow_secret_name(client: ClientId) -> str:
+    """Return the name of the Secret, in another namespace, with the encrypted copy of the client's Secrets: `lms-escrow-c42`."""
+    return f"lms-escrow-{client.name}"
 
 
 def config_name(client: ClientId) -> str:

@@ -10,7 +10,7 @@ import typing as t
 from dataclasses import dataclass, field
 
 from .names import CLIENT_LABEL, HASH, MANAGED_BY, MANAGER
-from .record import managed_hash, object_key
+from .record import managed_fields, managed_hash, object_key
 
 __all__ = ["Edit", "JobPlan", "Plan", "Request", "compare", "describe", "key_of", "plan_jobs", "was_done"]
 
@@ -174,14 +174,14 @@ def _reason(request: Request, found: Object | None, left: str | None, edit: Edit
     reasons = ["setting changed"] if _annotation(found, HASH) != request.hash else []
     if edit:
         reasons.append(str(edit))
-    if not reasons and left is None:
+    if not reasons and managed_hash(found["metadata"]) != left:
         reasons.append("applied by a run that did not get to record it")
     return ", ".join(reasons)
 
 
 def _edit(request: Request, found: Object | None, left: str | None) -> Edit | None:
     """Return who edited fields of ours since the record was written; None when nobody did, or nothing was recorded."""
-    if found is None or left is None or managed_hash(found["metadata"]) == left:
+    if found is None or left is None or managed_hash(found["metadata"]) == left or _is_as_applied(request, found):
         return None
     owned: dict[str, list[str]] = {}
     others: list[str] = []
@@ -194,6 +194,28 @@ def _edit(request: Request, found: Object | None, left: str | None) -> Edit | No
             owned[str(entry.get("manager"))] = paths
     fields = tuple(sorted({path for paths in owned.values() for path in paths}))
     return Edit(request, tuple(owned) or tuple(dict.fromkeys(others)), fields)
+
+
+def _is_as_applied(request: Request, found: Object) -> bool:
+    """Return whether the object is just what applying the request leaves: our text's hash, and every field of it still ours."""
+    ours = managed_fields(found["metadata"])
+    if ours is None or _annotation(found, HASH) != request.hash:
+        return False
+    metadata = {key: value for key, value in request.object["metadata"].items() if key in ("labels", "annotations")}
+    content = {key: value for key, value in request.object.items() if key not in ("apiVersion", "kind")} | {"metadata": metadata}
+    return all(_owns(value, ours.get(f"f:{name}"), whole=not isinstance(value, dict)) for name, value in content.items())
+
+
+def _owns(wanted: t.Any, fields: Object | None, *, whole: bool = True) -> bool:
+    """Return whether fieldsV1 hold every part of a wanted value. whole: empty ones stand for all that is below them."""
+    if not fields:
+        return fields is not None and whole
+    if isinstance(wanted, dict):
+        return all(_owns(value, fields.get(f"f:{name}")) for name, value in wanted.items() if value is not None)
+    steps = [(name.partition(":"), below) for name, below in fields.items() if name != "."]
+    return isinstance(wanted, list) and all(
+        any(_step([item], mark, text)[1] is not None and _owns(item, below) for (mark, _colon, text), below in steps) for item in wanted
+    )
 
 
 def _shared_paths(wanted: t.Any, fields: Object, path: str = "") -> t.Iterator[str]:

@@ -156,7 +156,8 @@ def taken_paths(found: Findings, routes: t.Iterable[Object], wanted: t.Mapping[P
             if wanted[path] != owner:
                 whose = f" of client {labels[CLIENT_LABEL]}" if labels.get(CLIENT_LABEL) else ""
                 name = f"{route['kind']} {route['metadata'].get('namespace', '')}/{route['metadata']['name']}"
-                found.problem("publish", f"{path} is taken by {name}{whose}", "remove that path or publish under another host")
+                by_hand = "" if whose else f"; if it is {wanted[path]}'s own, made by hand: adopt_client.yml -e client={wanted[path]}"
+                found.problem("publish", f"{path} is taken by {name}{whose}", f"remove that path or publish under another host{by_hand}")
 
 
 def _share_a_host(one: Path, other: Path) -> bool:

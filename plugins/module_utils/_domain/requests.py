@@ -111,8 +111,10 @@ def _finished(obj: Object, client: ClientId, fingerprint: str, configs: t.Mappin
     if pods is not None:
         pod = pods.setdefault("metadata", {})
         pod["labels"] = {**(pod.get("labels") or {}), **labels(client)}
-        if obj["kind"] != "Job":
-            pod["annotations"] = {**(pod.get("annotations") or {}), CHECKSUM: _checksum(pods, fingerprint, configs)}
+        # A Job's pods can compare what they find mounted with what the Job was made for; others are replaced when it changes.
+        checksum = fingerprint if obj["kind"] == "Job" else _checksum(pods, fingerprint, configs)
+        if checksum:
+            pod["annotations"] = {**(pod.get("annotations") or {}), CHECKSUM: checksum}
     digest = _digest([obj, fingerprint] if obj["kind"] == "Job" else obj)
     metadata["annotations"] = {**(metadata.get("annotations") or {}), HASH: digest}
     if obj["kind"] == "Job":

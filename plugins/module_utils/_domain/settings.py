@@ -15,9 +15,11 @@ from .._core.errors import InputError
 from .client_id import ClientId
 from .kinds import KINDS, Kind, RefusedError, plain
 
-__all__ = ["PREFIX", "REQUIRED", "SETTINGS", "Setting", "connection_of", "read_settings", "settings_of"]
+__all__ = ["PREFIX", "REQUIRED", "SETTINGS", "Setting", "connection_of", "own_settings", "read_settings", "settings_of", "with_records"]
 
 PREFIX = "lms_"
+# The phase of a record whose client has no pods for a while.
+SUSPENDED = "suspended"
 TYPO_CLOSENESS = 0.8
 
 
@@ -121,6 +123,17 @@ SETTINGS: tuple[Setting, ...] = (
     Setting("sms4b_passcode_lifetime_seconds", "lifetime", 120, "Lifetime in seconds of the one-time code that confirms a phone."),
     Setting("sms4b_sender", "line", REQUIRED, "Sender of service SMS."),
     Setting("sms4b_secret", "secret key", {"name": "sms4b", "key": "token"}, "Secret with the token of the SMS API."),
+    # Where keys and passwords are at home (docs/vault.md), and their escrow (docs/escrow.md)
+    _catalogue("secret_store", "secret store",
+               {"kind": "kubernetes", "url": "", "mount": "secret", "path": "lms", "namespace": "", "ca_file": "", "auth_method": "token",
+                "auth_mount": "", "role_id": ""},
+               "Where clients' keys and passwords are at home: in their Secrets alone, or in Vault or OpenBao, which these are made from.",
+               macro=False),
+    _catalogue("escrow_recipients", "age recipients", [],
+               "Public keys (age) that each client's keys and passwords are encrypted to, for escrow; empty for no escrow.", macro=False),
+    _catalogue("escrow_folder", "folder", "",
+               "Folder on the controller for the encrypted copies, from the catalogue's folder or absolute.", macro=False),
+    _catalogue("escrow_namespace", "namespace", "", "Another namespace for the encrypted copies, a Secret a client.", macro=False),
     # Databases
     _catalogue("database_prefix", "prefix", "",
                "What the names of databases and their users begin with; tells catalogues on one server apart."),
@@ -159,8 +172,26 @@ SETTINGS: tuple[Setting, ...] = (
     Setting("ingress_class", "name", "nginx", "Class of the Ingress."),
     Setting("tls_secret", "secret", {"name": "tls"}, "Secret with the Ingress's certificate (type kubernetes.io/tls)."),
     Setting("gateway", "gateway", {}, "Gateway that an HTTPRoute joins, and the name of its listener; needed when publish is httproute."),
+    Setting("probe", "public probe", "none",
+            "Who asks the public path once the pods are ready: controller (this machine; it needs a route there), job (a short Job in the "
+            "namespace) or none.", macro=False),
+    Setting("probe_status", "http status", 200, "HTTP status with which the public path /C42/ answers when it serves.", macro=False),
+    Setting("probe_ca_file", "file", "",
+            "File with who signs the public certificate (PEM), on the controller; by default its own list.", macro=False),
+    _catalogue("probe_image", "image", "", "Image with curl for the Job that asks the public path; needed when probe is job.", macro=False),
+    # Whether an image's tag has moved on
+    _catalogue("image_check", "image check", "none",
+               "Who asks the image's registry, for status and diagnosis, whether the tag has a newer digest than the one that runs: "
+               "controller (this machine, with the pull secret's login; it needs a route there) or none.", macro=False),
+    _catalogue("image_ca_file", "file", "",
+               "File with who signs the registry's certificate (PEM), on the controller; by default its own list.", macro=False),
     # How long a run waits
     _catalogue("wait_timeout_seconds", "seconds", 300, "Seconds that a rollout may take before it has failed."),
+    _catalogue("apply_timeout_seconds", "seconds", 300, "Seconds after which one call that applies objects is given up.", macro=False),
+    _catalogue("lease_seconds", "lease seconds", 20,
+               "Seconds without a sign of life after which a run is taken for dead by the next one on its client.", macro=False),
+    _catalogue("lease_wait_seconds", "seconds or none", 120,
+               "Seconds to wait for another run on the same client before giving up; 0 gives up at once.", macro=False),
 )
 # fmt: on
 
@@ -215,17 +246,51 @@ def connection_of(given: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
     return {option: read[name] for option, name in options.items() if read[name] != ""}
 
 
-def settings_of(settings: t.Mapping[str, t.Any], client: ClientId, own: t.Mapping[str, t.Any] | None = None) -> dict[str, t.Any]:
-    """Return the settings that hold for one client: the record's own over the catalogue's for this client over the catalogue's.
+def settings_of(settings: t.Mapping[str, t.Any], client: ClientId) -> dict[str, t.Any]:
+    """Return the settings that hold for one client: its own over the catalogue's.
 
-    own: what the client's record holds, already read. environment and secret_environment join; everything else replaces.
+    environment and secret_environment join; everything else replaces.
     """
-    result = dict(settings)
-    for layer in (settings.get("client_settings", {}).get(client.id, {}), own or {}):
-        for name, value in layer.items():
-            joins = name in ("environment", "secret_environment")
-            result[name] = {**result[name], **value} if joins else value
+    return _layered(settings, settings.get("client_settings", {}).get(client.id, {}))
+
+
+def own_settings(given: t.Mapping[str, t.Any], client: str) -> dict[str, t.Any]:
+    """Return the settings that one client has of its own, in their types, only those that were given. Raises InputError with every problem.
+
+    client: its id, or "" for one that has none yet. How they go with the catalogue's is judged by `with_records`.
+    """
+    problems: list[str] = []
+    own = _read_own({client: plain(given)}, problems, "settings.")
+    _raise(client or "the new client", problems)
+    return own[client]
+
+
+def with_records(settings: t.Mapping[str, t.Any], records: t.Mapping[str, t.Mapping[str, t.Any]]) -> dict[str, t.Any]:
+    """Return a catalogue's settings with what the clients' records have laid over its client_settings.
+
+    records: by client id, with `settings` (the client's own, by name) and `phase`: a suspended client has no pods.
+    Raises InputError with every problem of a record's settings.
+    """
+    problems: list[str] = []
+    own = _read_own({client: record.get("settings") or {} for client, record in records.items()}, problems, "settings of {client}: ")
+    of_clients = settings["client_settings"]
+    result = {
+        **settings,
+        "client_settings": {**of_clients, **{client: _layered(of_clients.get(client, {}), own[client]) for client in own}},
+    }
+    for client in own if not problems else ():
+        problems += _contradictions(settings_of(result, ClientId.parse(client)), f"settings of {client}: ")
+    _raise(settings["catalogue"], problems)
+    for client, record in records.items():
+        if record.get("phase") == SUSPENDED:
+            result["client_settings"][client] = {**result["client_settings"][client], "replicas": 0}
     return result
+
+
+def _layered(below: t.Mapping[str, t.Any], above: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
+    """Return one layer of settings over another."""
+    joined = {name: {**below[name], **above[name]} for name in ("environment", "secret_environment") if name in below and name in above}
+    return {**below, **above, **joined}
 
 
 def _read(rows: t.Iterable[Setting], given: t.Mapping[str, t.Any], prefix: str, problems: list[str]) -> dict[str, t.Any]:
@@ -247,11 +312,13 @@ def _read(rows: t.Iterable[Setting], given: t.Mapping[str, t.Any], prefix: str, 
     return result
 
 
-def _read_own(clients: t.Mapping[str, t.Mapping[str, t.Any]], problems: list[str]) -> dict[str, dict[str, t.Any]]:
-    """Return each client's own settings in their types, only those that were given."""
+def _read_own(
+    clients: t.Mapping[str, t.Mapping[str, t.Any]], problems: list[str], place: str = PREFIX + "client_settings.{client}."
+) -> dict[str, dict[str, t.Any]]:
+    """Return each client's own settings in their types, only those that were given; place comes before a setting's name in a sentence."""
     result = {}
     for client, given in clients.items():
-        prefix = f"{PREFIX}client_settings.{client}."
+        prefix = place.format(client=client)
         for name in given:
             setting = _BY_NAME.get(name)
             if setting is None:
@@ -286,21 +353,22 @@ def _contradictions(settings: t.Mapping[str, t.Any], prefix: str, known: t.Conta
 
     sslmode, grace = value("postgres_sslmode"), value("termination_grace_seconds")
     found = []
-    if value("publish") != "none" and settings.get("public_dns") == "":
-        found.append(missing("public_dns", f"publish is {value('publish')}"))
-    if value("publish") == "httproute" and settings.get("gateway") == {}:
-        found.append(missing("gateway", "publish is httproute"))
-    if value("static_volume")["kind"] == "nfs" and settings.get("nfs_server") == "":
-        found.append(missing("nfs_server", "static_volume.kind is nfs"))
-    if sslmode.startswith("verify") and settings.get("postgres_ca") == {}:
-        found.append(missing("postgres_ca", f"postgres_sslmode is {sslmode}"))
+    # What another setting asks for: whether it does, the name and the empty value of what is missing, and why it is asked for.
+    needs: tuple[tuple[bool, str, t.Any, str], ...] = (
+        (value("publish") != "none", "public_dns", "", f"publish is {value('publish')}"),
+        (value("publish") == "httproute", "gateway", {}, "publish is httproute"),
+        (value("probe") == "job", "probe_image", "", "probe is job"),
+        (value("static_volume")["kind"] == "nfs", "nfs_server", "", "static_volume.kind is nfs"),
+        (sslmode.startswith("verify"), "postgres_ca", {}, f"postgres_sslmode is {sslmode}"),
+    )
+    found += [missing(name, because) for asked, name, empty, because in needs if asked and settings.get(name) == empty]
     if value("max_surge") in (0, "0%") and value("max_unavailable") in (0, "0%"):
         found.append(f"{prefix}max_unavailable: is 0 and so is {prefix}max_surge: no rollout could begin. Expected one of them above 0.")
     if value("pre_stop_seconds") >= grace:
         found.append(f"{prefix}pre_stop_seconds: is {value('pre_stop_seconds')}. Expected fewer than termination_grace_seconds ({grace}).")
     if value("run_as_user") == 0:
         found.append(f"{prefix}run_as_user: is 0, which is root. Expected the id of another user, such as 10001.")
-    found += _misplaced_variables(settings, prefix)
+    found += _misplaced_variables(settings, prefix) + _escrow_without_a_place(settings, prefix)
     return [sentence for sentence in found if sentence not in known]
 
 
@@ -316,6 +384,14 @@ def _misplaced_variables(settings: t.Mapping[str, t.Any], prefix: str) -> list[s
             elif place == "environment" and _SOUNDS_SECRET.fullmatch(name):
                 found.append(f"{prefix}{place}.{name}: sounds like a secret. Put it into a Secret and name that under secret_environment.")
     return found
+
+
+def _escrow_without_a_place(settings: t.Mapping[str, t.Any], prefix: str) -> list[str]:
+    """Return a sentence where recipients of encrypted copies are named, and no place to put these."""
+    if not settings.get("escrow_recipients") or settings.get("escrow_folder") or settings.get("escrow_namespace"):
+        return []
+    because = f"{prefix}escrow_recipients says who shall read the encrypted copies"
+    return [f"{prefix}escrow_folder: is missing, and {because}. Expected a folder, or {prefix}escrow_namespace."]
 
 
 def _raise(catalogue: str, problems: list[str]) -> None:

@@ -7,18 +7,25 @@ from __future__ import annotations
 
 import base64
 import binascii
+import operator
+import time
 import typing as t
-from collections import defaultdict
+from collections import Counter, defaultdict
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from functools import partial
+from functools import partial, reduce
 from http import HTTPStatus
 
 from .._domain.client_id import ClientId
-from .._domain.diagnosis.model import LogKey, Obj, Seen, Wanted, dig, name_of
+from .._domain.diagnosis.jobs import wanted_by_jobs
+from .._domain.diagnosis.model import LogKey, Obj, PublicAnswer, Seen, Wanted, dig, name_of
+from .._domain.diagnosis.recognise import PROGRAM_ENDS
+from .._domain.diagnosis.symptoms_path import Claims, by_claim, rivals
+from .._domain.diagnosis.symptoms_pods import container_states
 from .._domain.names import (
     APP_LABEL,
     CLIENT_LABEL,
+    JOB_UID_LABEL,
     MANAGED_BY,
     MANAGER,
     app_label,
@@ -27,8 +34,12 @@ from .._domain.names import (
     rsa_secret_name,
     service_name,
 )
+from .._domain.probe_job import Question
+from .._domain.public_path import JOB, PublicPath
 from .._domain.redaction import Redactor, is_secret_key, log_tail
 from .api import Api, ApiError
+from .probe_job import ask_by_job
+from .public_path import ask, authority
 from .resources import Ref
 
 __all__ = ["Observer"]
@@ -39,12 +50,13 @@ READERS = 4
 MOST_NAMED = 100
 # The events of more pods than this are read by one list of the namespace's.
 MOST_SINGLE_EVENTS = 3
+# More objects of a kind than this are looked for in one list of the namespace's.
+MOST_SINGLE_REFERENCES = 10
 LOG_LINES = 20
 LOG_BYTES = 16384
 # What the kubelet answers instead of the log of a container that is gone.
-NO_LOG = "unable to retrieve container logs"
+NO_LOG = ("unable to retrieve container logs", "failed to try resolving symlinks in path", "failed to open log file")
 SERVICE_LABEL = "kubernetes.io/service-name"
-JOB_UID_LABEL = "batch.kubernetes.io/controller-uid"
 ROUTES = {"ingress": ("networking.k8s.io/v1", "Ingress"), "httproute": ("gateway.networking.k8s.io/v1", "HTTPRoute")}
 API_VERSIONS = {"IngressClass": "networking.k8s.io/v1"}
 CLUSTER_WIDE = {"IngressClass"}
@@ -53,12 +65,30 @@ CLUSTER_WIDE = {"IngressClass"}
 class Observer:
     """One namespace, seen for the diagnosis. What the token may not read is noted in `not_seen`, where the diagnosis can do without.
 
-    redact_secrets: names of Secrets whose values are taken out of logs, beside each client's own.
+    redact_secrets: names of Secrets whose values are taken out of logs, beside each client's own. overview: nothing is read for each client
+    by itself, neither logs nor public paths. looks_around: routes of others are read too. makes_jobs: a Job may ask public paths, where
+    that is set. settle_seconds: how long a public path may be wrong before it counts.
     """
 
-    def __init__(self, api: Api, namespace: str, *, redact_secrets: t.Sequence[str] = ()) -> None:
+    def __init__(
+        self,
+        api: Api,
+        namespace: str,
+        *,
+        redact_secrets: t.Sequence[str] = (),
+        overview: bool = False,
+        looks_around: bool = True,
+        makes_jobs: bool = True,
+    ) -> None:
         self.api = api
         self.namespace = namespace
+        self.settle_seconds = 0.0
+        self.overview = overview
+        self._looks_around = looks_around
+        self._makes_jobs = makes_jobs
+        self._routes: dict[str, list[Obj]] = {}
+        self._claims: dict[str, Claims] = {}
+        self._unanswered: dict[ClientId, float] = {}
         self.not_seen: dict[str, str] = {}
         self._redact_secrets = redact_secrets
         self._redactors: dict[ClientId, Redactor] = {}
@@ -66,37 +96,42 @@ class Observer:
         self._asked: set[str] = set()
         self._present: set[tuple[str, str]] = set()
 
-    def environments(self, clients: t.Sequence[ClientId], publish: str) -> dict[ClientId, Seen]:
-        """Return what is live of the clients' environments, by one list a kind."""
-        ids, apps = [one.id for one in clients], [app_label(one) for one in clients]
-        services = [service_name(one) for one in clients]
+    def environments(self, paths: t.Mapping[ClientId, PublicPath]) -> dict[ClientId, Seen]:
+        """Return what is live of the clients' environments, by one list a kind; paths says how each client is published."""
+        ids, apps = [one.id for one in paths], [app_label(one) for one in paths]
+        services = [service_name(one) for one in paths]
         reads: dict[str, t.Callable[[], list[Obj]]] = {
             "deployments": partial(self._list, "apps/v1", "Deployment", _any_of(CLIENT_LABEL, ids)),
             "replica_sets": partial(self._list, "apps/v1", "ReplicaSet", _any_of(APP_LABEL, apps)),
             "pods": partial(self._list, "v1", "Pod", _any_of(APP_LABEL, apps)),
             "slices": partial(self._optional_list, "discovery.k8s.io/v1", "EndpointSlice", _any_of(SERVICE_LABEL, services)),
         }
-        if publish in ROUTES:
-            reads["routes"] = partial(self._list, *ROUTES[publish], _any_of(CLIENT_LABEL, ids))
+        for publish in sorted({path.publish for path in paths.values()} & set(ROUTES)):
+            every, mine = partial(self._all_routes, publish), partial(self._list, *ROUTES[publish], _any_of(CLIENT_LABEL, ids))
+            reads[publish] = every if self.overview else mine
         with ThreadPoolExecutor(READERS) as readers:
             started = {name: readers.submit(read) for name, read in reads.items()}
             found = {name: one.result() for name, one in started.items()}
         deployments = {name_of(one): one for one in found["deployments"]}
+        if self.overview:
+            found["pods"] = [_without_output(pod) for pod in found["pods"]]
         replica_sets, pods = _by_label(found["replica_sets"], APP_LABEL), _by_label(found["pods"], APP_LABEL)
-        slices, routes = _by_label(found["slices"], SERVICE_LABEL), _by_label(found.get("routes", []), CLIENT_LABEL)
+        slices = _by_label(found["slices"], SERVICE_LABEL)
+        routes = {publish: _by_label(found.get(publish, []), CLIENT_LABEL) for publish in ROUTES}
         return {
             client: Seen(
                 client=client,
                 namespace=self.namespace,
-                publish=publish,
+                publish=path.publish,
                 deployment=deployments.get(deployment_name(client)),
                 replica_sets=replica_sets[app_label(client)],
                 pods=pods[app_label(client)],
                 slices=slices[service_name(client)],
-                routes=routes[client.id],
+                routes=routes[path.publish][client.id] if path.publish in ROUTES else [],
+                probed=not self.overview and path.asked(client) and (self._makes_jobs or path.probe != JOB),
                 not_seen={kind: told for kind, told in self.not_seen.items() if kind == "EndpointSlice"},
             )
-            for client in clients
+            for client, path in paths.items()
         }
 
     def jobs(self, clients: t.Sequence[ClientId]) -> dict[ClientId, Seen]:
@@ -116,18 +151,40 @@ class Observer:
             for client in clients
         }
 
-    def sharpened(self, seen: Seen, wanted: Wanted) -> Seen:
-        """Return what was seen with what the diagnosis wants beside it, and notes on what of that this token may not read."""
+    def sharpened(
+        self, found: t.Mapping[ClientId, Seen], wants: t.Mapping[ClientId, Wanted], paths: t.Mapping[ClientId, PublicPath] | None = None
+    ) -> dict[ClientId, Seen]:
+        """Return what was seen with what the diagnosis wants beside it, and notes on what of that this token may not read.
+
+        Events, references, nodes and neighbours are read for all clients together; logs and public paths for each. paths: for these.
+        """
+        together = reduce(operator.or_, wants.values(), Wanted())
+        if not together:
+            return dict(found)
+        answers = self._answers(found, {client: path for client, path in (paths or {}).items() if client in wants and wants[client].answer})
         self._asked.clear()
-        sharper = replace(
-            seen,
-            events=self._events(wanted.events) if wanted.events else seen.events,
-            logs={**seen.logs, **{key: self._log(seen.client, key) for key in sorted(wanted.logs)}},
-            absent=seen.absent | {one for one in sorted(wanted.references) if self._is_absent(*one)},
-            nodes=self._nodes() if wanted.nodes else seen.nodes,
-        )
+        events = self._events(together.events) if together.events else []
+        absent = self._absent(together.references)
+        nodes = self._nodes() if together.nodes else None
+        result = {}
+        for client, seen in found.items():
+            wanted = wants[client]
+            result[client] = replace(
+                seen,
+                events=[*seen.events, *(one for one in events if dig(one, "involvedObject", "uid") in wanted.events)],
+                logs={**seen.logs, **{key: self._log(client, key) for key in sorted(wanted.logs) if not self.overview}},
+                absent=seen.absent | (absent & wanted.references),
+                nodes=nodes if wanted.nodes else seen.nodes,
+                neighbours=self._rivals(seen) if wanted.neighbours else seen.neighbours,
+                answer=answers.get(client, seen.answer),
+            )
         unread = {kind: self.not_seen[kind] for kind in sorted(self._asked) if kind in self.not_seen}
-        return replace(sharper, not_seen={**seen.not_seen, **unread})
+        return {
+            client: replace(
+                one, not_seen={**one.not_seen, **{kind: told for kind, told in unread.items() if _concerns(kind, wants[client])}}
+            )
+            for client, one in result.items()
+        }
 
     def forget_logs(self) -> None:
         """Read logs anew from now on; those of containers that still run have grown."""
@@ -164,7 +221,8 @@ class Observer:
     def _events(self, uids: t.Collection[str]) -> list[Obj]:
         """Return the events about some objects."""
         if len(uids) > MOST_SINGLE_EVENTS:
-            return self._events_by("") or []
+            told = self._events_by("") or []
+            return [_without_probe_output(event) for event in told] if self.overview else told
         return [event for uid in sorted(uids) for event in self._events_by(f"involvedObject.uid={uid}") or []]
 
     def _events_by(self, fields: str) -> list[Obj] | None:
@@ -177,15 +235,73 @@ class Observer:
         found: list[Obj] | None = self._unless_forbidden("Node", lambda: self.api.list("v1", "Node"))
         return found
 
-    def _is_absent(self, kind: str, name: str) -> bool:
-        """Return whether the API has proven that an object does not exist; what was there once is not asked for again."""
-        if (kind, name) in self._present:
-            return False
+    def _absent(self, references: t.Collection[tuple[str, str]]) -> set[tuple[str, str]]:
+        """Return which objects the API has proven not to exist; what was there once is not asked for again. Many of a kind: by one list."""
+        asked = sorted(set(references) - self._present)
+        kinds = Counter(kind for kind, _name in asked)
+        lists = {kind for kind, count in kinds.items() if count > MOST_SINGLE_REFERENCES and kind not in CLUSTER_WIDE}
+        there = {(kind, name) for kind in sorted(lists) for name in self._names(kind) or []}
+        unlisted = {kind for kind in lists if kind in self.not_seen}
+        for kind, name in asked:
+            if kind not in lists or kind in unlisted:
+                there |= {(kind, name)} if self._is_there(kind, name) else set()
+        self._present |= there
+        return {(kind, name) for kind, name in asked if (kind, name) not in there}
+
+    def _names(self, kind: str) -> list[str] | None:
+        """Return the names of all objects of a kind in the namespace, None where they may not be listed."""
+        read = partial(self.api.list, API_VERSIONS.get(kind, "v1"), kind, self.namespace, metadata_only=True)
+        found: list[Obj] | None = self._unless_forbidden(kind, read)
+        return None if found is None else [name_of(one) for one in found]
+
+    def _is_there(self, kind: str, name: str) -> bool:
+        """Return whether an object exists, or may not be asked for."""
         ref = Ref(API_VERSIONS.get(kind, "v1"), kind, name, "" if kind in CLUSTER_WIDE else self.namespace)
-        found = self._unless_forbidden(kind, lambda: self.api.get(ref, metadata_only=True))
-        if found is not None:
-            self._present.add((kind, name))
-        return found is None and kind not in self.not_seen
+        return self._unless_forbidden(kind, lambda: self.api.get(ref, metadata_only=True)) is not None or kind in self.not_seen
+
+    def _all_routes(self, publish: str) -> list[Obj]:
+        """Return all routes of the namespace, whoever made them; read once."""
+        if publish not in self._routes:
+            self._routes[publish] = self._list(*ROUTES[publish], "")
+        return self._routes[publish]
+
+    def _rivals(self, seen: Seen) -> list[Obj]:
+        """Return the routes that claim what a client's own do."""
+        if not self._looks_around:
+            return []
+        if seen.publish not in self._claims:
+            self._claims[seen.publish] = by_claim(self._all_routes(seen.publish))
+        return rivals(seen.routes, self._claims[seen.publish])
+
+    def _answers(self, found: t.Mapping[ClientId, Seen], paths: t.Mapping[ClientId, PublicPath]) -> dict[ClientId, PublicAnswer]:
+        """Return what the public paths answer; what is wrong with one is settled once it has been so for a while."""
+        by_job = {client: path for client, path in paths.items() if path.probe == JOB}
+        answers = {
+            client: ask(path.address(client), expected=path.probe_status, ca_file=path.probe_ca_file)
+            for client, path in paths.items()
+            if client not in by_job
+        }
+        if by_job:
+            answers |= self._answers_by_job(next(found[client] for client in by_job), by_job)
+        return {client: self._settled(client, answer) for client, answer in answers.items()}
+
+    def _answers_by_job(self, one: Seen, paths: t.Mapping[ClientId, PublicPath]) -> dict[ClientId, PublicAnswer]:
+        """Return what a Job in the cluster is answered, which runs where and as the pods of one of the clients do."""
+        image = next(path.probe_image for path in paths.values())
+        questions = {
+            client: Question(path.address(client), path.probe_status, authority(path.probe_ca_file)) for client, path in paths.items()
+        }
+        return ask_by_job(self.api, self.namespace, image, questions, dig(one.deployment, "spec", "template", "spec"), self._explained)
+
+    def _explained(self, seen: Seen) -> Seen:
+        """Return what was seen of a Job with what says why it does not go on; its log is read by whoever made it."""
+        return self.sharpened({seen.client: seen}, {seen.client: replace(wanted_by_jobs(seen), logs=frozenset())})[seen.client]
+
+    def _settled(self, client: ClientId, answer: PublicAnswer) -> PublicAnswer:
+        if answer.reason == PublicAnswer.SERVED:
+            return answer
+        since = self._unanswered.setdefault(client, time.monotonic())
+        return replace(answer, settled=time.monotonic() - since >= self.settle_seconds)
 
     def _log(self, client: ClientId, key: LogKey) -> list[str]:
         """Return the last lines of a container's log, secrets taken out; empty where it cannot be had, which must not hide the verdict."""
@@ -215,6 +331,29 @@ class Observer:
         found = self._unless_forbidden("values of Secrets", read)
         data = dig(found, "data", default={})
         return [_decoded(str(value)) for key, value in data.items() if is_secret_key(key)]
+
+
+def _without_output(pod: Obj) -> Obj:
+    """Return a pod without what its programs wrote: the kubelet keeps the end of a log as the message of how a container ended."""
+    for status in container_states(pod):
+        for state in (status.get("state"), status.get("lastState")):
+            ended = dig(state, "terminated", default={})
+            if ended.get("reason") in PROGRAM_ENDS:
+                ended.pop("message", None)
+    return pod
+
+
+def _without_probe_output(event: Obj) -> Obj:
+    """Return an event without what a probe read from the program."""
+    probed = event.get("reason") == "Unhealthy"
+    return {**event, "message": f"{str(event.get('message')).partition(':')[0]}: see status_client.yml"} if probed else event
+
+
+def _concerns(kind: str, wanted: Wanted) -> bool:
+    """Return whether what could not be read matters to a client: nodes and references are read for all clients together."""
+    if kind == "Node":
+        return wanted.nodes
+    return bool(wanted) and (kind not in CLUSTER_WIDE or kind in {referred for referred, _name in wanted.references})
 
 
 def _any_of(label: str, values: t.Sequence[str]) -> str:

@@ -13,12 +13,15 @@ from .._core.errors import InputError, LmsError
 from .._core.operation import Context, Operation
 from .._domain.client_id import ClientId
 from .._domain.diagnosis.jobs import COMPLETE, RUNNING, JobVerdict, ended_marks, job_seconds, judge_job, wanted_by_jobs
-from .._domain.diagnosis.model import Obj, Seen, name_of
+from .._domain.diagnosis.model import Obj, Seen, dig, name_of
 from .._domain.diagnosis.screens import screen_of_job_failure
+from .._domain.lease import LEASE_SECONDS
+from .._domain.names import JOB_UID_LABEL
 from .._domain.screen import progress, stage
 from .._k8s.connection import KUBERNETES_OPTIONS, connect
 from .._k8s.observation import Observer
 from .._k8s.waiting import looks
+from .client_lease import Holding
 
 __all__ = ["ARGUMENT_SPEC", "OPERATION", "run", "watch"]
 
@@ -29,12 +32,22 @@ ARGUMENT_SPEC: dict[str, t.Any] = {
     "wait": {"type": "bool", "default": True},
     "wait_timeout": {"type": "int", "default": 300},
     "since": {"type": "float"},
+    "lease": {
+        "type": "dict",
+        "options": {
+            "token": {"type": "str", "required": True, "no_log": False},
+            "registry_namespace": {"type": "str", "required": True},
+            "duration": {"type": "int", "default": LEASE_SECONDS},
+        },
+    },
     "redact_secrets": {"type": "list", "elements": "str", "default": [], "no_log": False},
 }
 
 STAGE = "databases"
 # Seconds by which the cluster's clock may be behind this machine's.
 CLOCKS_APART = 3
+# A selector that names more Jobs than this makes too long a URL; then the pods of all Jobs are listed.
+MOST_NAMED = 100
 UNCHANGED = "the environment was not touched, credentials are kept; nothing to clean up"
 
 
@@ -51,19 +64,34 @@ class Judged:
 def run(params: t.Mapping[str, t.Any], context: Context) -> dict[str, t.Any]:
     """Return state and seconds of each Job; with wait, once all are complete. Raises LmsError at the first that is certain to fail."""
     jobs = {ClientId.parse(client, "jobs"): _names(client, names) for client, names in params["jobs"].items()}
-    observer = Observer(connect(params), params["namespace"], redact_secrets=params["redact_secrets"])
-    return watch(observer, jobs, params, context)
+    api = connect(params)
+    observer = Observer(api, params["namespace"], redact_secrets=params["redact_secrets"])
+    lease = params["lease"]
+    if not lease:
+        return watch(observer, jobs, params, context)
+    holding = Holding.of_run(api, lease["registry_namespace"], list(jobs), lease["token"], lease["duration"])
+    return watch(observer, jobs, params, context, beat=holding.beat)
+
+
+def _unheld() -> None:
+    """Give no sign of life: no Lease is held."""
 
 
 def watch(
-    observer: Observer, jobs: t.Mapping[ClientId, t.Sequence[str]], params: t.Mapping[str, t.Any], context: Context
+    observer: Observer,
+    jobs: t.Mapping[ClientId, t.Sequence[str]],
+    params: t.Mapping[str, t.Any],
+    context: Context,
+    *,
+    beat: t.Callable[[], None] = _unheld,
 ) -> dict[str, t.Any]:
-    """Do what run says, with an observer that is connected."""
+    """Do what run says, with an observer that is connected; beat is called at every look."""
     started = time.time()
     told: set[str] = set()
     stale: frozenset[str] | None = None
     judged: list[Judged] = []
     for taken, last in looks(params["wait_timeout"] if params["wait"] and jobs else 0):
+        beat()
         seen = _look(observer, list(jobs))
         if stale is None:
             stale = frozenset(mark for one in seen.values() for mark in ended_marks(one, (params["since"] or started) - CLOCKS_APART))
@@ -74,10 +102,12 @@ def watch(
         if lost:
             raise _failure(observer, lost, judged, params, context, time.time() - (params["since"] or started))
         _report(judged, told, taken, context)
+    messages = _messages(observer, judged) if params["wait"] else {}
     screen = [stage(STAGE, _summary(judged), time.time() - started)] if params["wait"] and judged else []
+    screen += [f"  {'':<{len(STAGE) + 4}}{client}: {text}" for client, texts in messages.items() for text in texts]
     for line in screen:
         context.report(line)
-    return {"changed": False, "jobs": [_shown(one) for one in judged], "screen": screen, "calls": observer.api.calls}
+    return {"changed": False, "jobs": [_shown(one) for one in judged], "told": messages, "screen": screen, "calls": observer.api.calls}
 
 
 def _names(client: str, names: t.Any) -> list[str]:
@@ -89,13 +119,30 @@ def _names(client: str, names: t.Any) -> list[str]:
 def _look(observer: Observer, clients: t.Sequence[ClientId]) -> dict[ClientId, Seen]:
     """Look once at all Jobs, and closer at those that have not ended well."""
     found = observer.jobs(clients) if clients else {}
-    sharp = {client: observer.sharpened(seen, wanted_by_jobs(seen)) for client, seen in found.items()}
-    return {client: observer.sharpened(seen, wanted_by_jobs(seen)) for client, seen in sharp.items()}
+    wants = {client: wanted_by_jobs(seen) for client, seen in found.items()}
+    sharp = observer.sharpened(found, wants)
+    return observer.sharpened(sharp, {client: wanted_by_jobs(seen) - wants[client] for client, seen in sharp.items()})
 
 
 def _judge(name: str, seen: Seen, stale: t.Collection[str]) -> Judged:
     job = next((one for one in seen.jobs if name_of(one) == name), None)
     return Judged(seen.client, job, judge_job(name, job, seen, stale), tuple(seen.not_seen.values()))
+
+
+def _messages(observer: Observer, judged: t.Sequence[Judged]) -> dict[str, list[str]]:
+    """Return by client id what Jobs that ended well leave to tell, such as a password that they had to repair; one list of pods."""
+    clients = {str(dig(one.job, "metadata", "uid")): one.client for one in judged if one.job}
+    if not clients:
+        return {}
+    some = f"{JOB_UID_LABEL} in ({','.join(clients)})" if len(clients) <= MOST_NAMED else JOB_UID_LABEL
+    found: dict[str, list[str]] = {}
+    for pod in observer.api.list("v1", "Pod", observer.namespace, label_selector=some):
+        client = clients.get(str(dig(pod, "metadata", "labels", JOB_UID_LABEL)))
+        ended = [dig(state, "state", "terminated", default={}) for state in dig(pod, "status", "containerStatuses", default=[])]
+        for text in [str(one["message"]).strip() for one in ended if one.get("exitCode") == 0 and one.get("message")]:
+            if client is not None:
+                found.setdefault(client.id, []).append(observer.redactor(client)(text))
+    return found
 
 
 def _report(judged: t.Sequence[Judged], told: set[str], taken: float, context: Context) -> None:

@@ -9,6 +9,7 @@ import datetime as dt
 import typing as t
 from dataclasses import dataclass
 
+from .._core.deps import KUBERNETES
 from .._core.errors import LmsError
 from .._core.operation import Context, Operation
 from .._domain.access import ALWAYS, DIAGNOSIS, HTTPROUTE, INGRESS, NAMESPACE_RULES, REGISTRY_RULES, Right, describe, granted, needed_rights
@@ -24,7 +25,7 @@ from .._domain.prerequisites import (
     taken_paths,
 )
 from .._k8s.api import Api, ApiError
-from .._k8s.connection import KUBERNETES_OPTIONS, connect
+from .._k8s.connection import KUBERNETES_OPTIONS, PLACE_OPTIONS, connect
 from .._k8s.resources import KNOWN, Ref
 from .._k8s.token import expires
 
@@ -32,8 +33,7 @@ __all__ = ["ARGUMENT_SPEC", "OPERATION", "run", "survey"]
 
 ARGUMENT_SPEC: dict[str, t.Any] = {
     **KUBERNETES_OPTIONS,
-    "namespace": {"type": "str", "required": True},
-    "registry_namespace": {"type": "str", "default": ""},
+    **PLACE_OPTIONS,
     "requests": {"type": "list", "elements": "dict", "default": []},
     "secrets": {
         "type": "list",
@@ -68,6 +68,8 @@ class Answer:
 
 def run(params: t.Mapping[str, t.Any], context: Context) -> dict[str, t.Any]:
     """Return what the namespace has; raise LmsError with all problems when it lacks anything."""
+    # What kubernetes.core will need, some tasks later.
+    KUBERNETES.expect()
     found = Findings()
     facts = survey(connect(params), params, found, now=dt.datetime.now(dt.UTC))
     result = {

@@ -16,7 +16,7 @@ from .._domain.names import CLIENT_LABEL, MANAGED_BY, MANAGER
 from .._domain.plan import KEPT_KINDS, JobPlan, Plan, Request, compare, key_of, plan_jobs, was_done
 from .._domain.record import Record, object_parts
 from .._k8s.api import Api, ApiError
-from .._k8s.connection import KUBERNETES_OPTIONS, connect
+from .._k8s.connection import KUBERNETES_OPTIONS, PLACE_OPTIONS, connect
 from .._k8s.resources import KNOWN, Ref
 from .registry import read_records
 
@@ -24,9 +24,8 @@ __all__ = ["ARGUMENT_SPEC", "OPERATION", "run", "survey"]
 
 ARGUMENT_SPEC: dict[str, t.Any] = {
     **KUBERNETES_OPTIONS,
+    **PLACE_OPTIONS,
     "requests": {"type": "list", "elements": "dict", "required": True},
-    "namespace": {"type": "str", "required": True},
-    "registry_namespace": {"type": "str", "default": ""},
     "redo": {"type": "bool", "default": False},
 }
 
@@ -69,7 +68,10 @@ def survey(api: Api, params: t.Mapping[str, t.Any]) -> Object:
     plan = compare(others, _survey_live(api, namespace, clients, others, recorded), recorded)
     refused = [*jobs.refused, *plan.refused]
     if refused:
-        hint = "Nothing was touched. Rename or remove what is not the collection's, or label it if it is."
+        hint = (
+            "Nothing was touched. Rename or remove what is not the collection's; an environment made by hand is adopted: adopt_client.yml"
+        )
+        hint += f" -e client={clients[0]}." if len(clients) == 1 else ", a client a run."
         raise ConflictError(" ".join(refused), hint=hint, data={"refused": refused})
     return {**_shown(plan), "jobs": _shown_jobs(jobs, done), "calls": api.calls}
 

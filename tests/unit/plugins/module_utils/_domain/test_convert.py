@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -104,6 +106,31 @@ def test_the_variables_are_those_of_the_collections_own_templates(objects: dict[
         == "postgres://prod_c42:$(POSTGRES_PASSWORD)@postgres.example:5432/prod_c42?sslmode=disable"
     )
     assert found["LMS_STORAGE_CLICKHOUSE_DSN"]["value"] == "clickhouse://prod_c42:$(CLICKHOUSE_PASSWORD)@clickhouse.example:9000/prod_c42"
+
+
+def test_a_secret_that_is_written_out_is_left_behind(sources: list[Source], conversion: Conversion) -> None:
+    def literal(text: str) -> str:
+        for macro in ("keys-secret-seed", "sms4b-token", "postgres-user-password", "clickhouse-user-password"):
+            text = text.replace("{{" + macro + "}}", "written-out")
+        return text
+
+    found = convert([replace(source, text=literal(source.text)) for source in sources])
+    assert [one.text for one in found.converted] == [one.text for one in conversion.converted]
+    told = [change for one in found.converted for change in one.changes if "left behind" in change]
+    assert [change.split()[0] for change in told] == [
+        "LMS_KEYS_SECRET_SEED", "LMS_NOTIFICATIONS_SMS4B_TOKEN", "LMS_STORAGE_CLICKHOUSE_DSN", "LMS_STORAGE_POSTGRES_DSN",
+    ]  # fmt: skip
+    assert "written-out" not in str(found)
+
+
+def test_an_env_entry_with_its_secret_written_out_becomes_a_reference() -> None:
+    pod = {"containers": [{"name": "own", "image": "own", "env": [{"name": "LMS_KEYS_SECRET_SEED", "value": "written-out"}]}]}
+    meta = {"metadata": {"name": "own-{{client-id}}"}}
+    request = {"apiVersion": "batch/v1", "kind": "Job", **meta, "spec": {"template": {"spec": {**pod, "restartPolicy": "Never"}}}}
+    text, changes = converted(json.dumps(request))
+    assert "written-out" not in text
+    assert "key: keys-secret-seed" in text
+    assert "env LMS_KEYS_SECRET_SEED is a secret: it is given by reference" in changes
 
 
 def test_the_pod_passes_pod_security_and_is_updated_without_a_gap(objects: dict[str, Any]) -> None:

@@ -87,6 +87,48 @@ def test_reasons(case: str, found: Object | None, left: Object | None, expected:
     assert len(plan.edits) == ("edited" in expected), case
 
 
+# What the API server keeps of the whole of ONE, applied by us: the container's args are a list that counts as one value.
+CONTAINER_FIELDS: Object = {
+    ".": {},
+    "f:name": {},
+    "f:image": {},
+    "f:args": {},
+    "f:ports": {'k:{"containerPort":8080,"protocol":"TCP"}': {".": {}, "f:containerPort": {}, "f:name": {}}},
+}
+
+
+def applied(container: Object, *, annotations: Object | None = None) -> Object:
+    """Return our entry's fields where the container has these."""
+    template = {"f:spec": {"f:containers": {'k:{"name":"c42"}': container}}}
+    kept = {"f:rarus.lms/hash": {}} if annotations is None else annotations
+    return {"f:metadata": {"f:annotations": kept}, "f:spec": {"f:replicas": {}, "f:template": template}}
+
+
+WITHOUT_IMAGE = {key: value for key, value in CONTAINER_FIELDS.items() if key != "f:image"}
+ANOTHER_PORT = {
+    **CONTAINER_FIELDS,
+    "f:ports": {'k:{"containerPort":9090,"protocol":"TCP"}': {".": {}, "f:containerPort": {}, "f:name": {}}},
+}
+UNRECORDED: list[tuple[str, Object, str, bool]] = [
+    ("ours as a whole", applied(CONTAINER_FIELDS), "h1", True),
+    ("ours, and more", {**applied(CONTAINER_FIELDS), "f:data": {"f:x": {}}}, "h1", True),
+    ("without a field", applied(WITHOUT_IMAGE), "h1", False),
+    ("with another one of a list", applied(ANOTHER_PORT), "h1", False),
+    ("without the annotation", applied(CONTAINER_FIELDS, annotations={"f:theirs": {}}), "h1", False),
+    ("without a spec", {"f:metadata": {"f:annotations": {"f:rarus.lms/hash": {}}}, "f:spec": {}}, "h1", False),
+    ("of another text", applied(CONTAINER_FIELDS), "h0", False),
+]
+
+
+@pytest.mark.parametrize(("case", "fields", "text_hash", "ours"), UNRECORDED, ids=[case[0] for case in UNRECORDED])
+def test_a_write_of_ours_that_was_not_recorded_is_nobodys_edit(case: str, fields: Object, text_hash: str, ours: bool) -> None:
+    theirs = manager("kube-controller-manager", {"f:metadata": {"f:annotations": {"f:deployment.kubernetes.io/revision": {}}}})
+    plan = compared(ONE, live(ONE, theirs, fields=fields, text_hash=text_hash), live(ONE))
+    assert (plan.edits == []) is ours, case
+    assert plan.differing == [ONE]
+    assert (plan.reasons == ["applied by a run that did not get to record it"]) is ours
+
+
 def in_container(name: str, fields: Object) -> Object:
     return {"f:spec": {"f:template": {"f:spec": {"f:containers": {f'k:{{"name":"{name}"}}': {".": {}, **fields}}}}}}
 

@@ -304,3 +304,4 @@ def test_taken_paths(case: str, taken: dict[str, t.Any], expected: str) -> None:
     found = Findings()
     prerequisites.taken_paths(found, [taken], {Path(HOST, "C42"): "C42"})
     assert [one.message for one in found.problems] == ([expected] if expected else []), case
+    assert ["adopt_client.yml -e client=C42" in one.fix for one in found.problems] == (["of client" not in expected] if expected else [])

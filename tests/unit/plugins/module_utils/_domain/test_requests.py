@@ -232,7 +232,9 @@ def test_pods_pass_pod_security_restricted() -> None:
                 assert container["securityContext"]["capabilities"] == {"drop": ["ALL"]}
                 assert container["resources"]["limits"]
             volumes = {kind for volume in spec.get("volumes", []) for kind in volume if kind != "name"}
-            assert volumes <= {"configMap", "emptyDir", "secret", "persistentVolumeClaim"} | ({"nfs"} if case is FULL else set())
+            assert volumes <= {"configMap", "emptyDir", "projected", "secret", "persistentVolumeClaim"} | (
+                {"nfs"} if case is FULL else set()
+            )
 
 
 @pytest.mark.parametrize("job", ["postgres-setup-c42", "clickhouse-setup-c42"])
@@ -243,11 +245,19 @@ def test_a_jobs_script_is_a_shells_and_holds_no_value(job: str) -> None:
     subprocess.run(["bash", "-n"], input=full, text=True, check=True)
 
 
-def test_jobs_mount_what_the_server_stores_and_never_the_clients_password() -> None:
-    for obj in objects().values():
-        if obj["kind"] == "Job":
-            texts = {value for _place, value in texts_of(obj)}
-            assert not {"postgres-password", "clickhouse-password", "keys-secret-seed"} & texts
+@pytest.mark.parametrize(("job", "other"), [("postgres-setup-c42", "clickhouse"), ("clickhouse-setup-c42", "postgres")])
+def test_a_job_mounts_the_logins_of_its_database_alone_and_only_those_in_use_must_be_there(job: str, other: str) -> None:
+    spec = objects()[job]["spec"]["template"]["spec"]
+    keys = {value for _place, value in texts_of(spec["volumes"])}
+    assert not [key for key in keys if key.startswith(other)]
+    assert "keys-secret-seed" not in keys
+    assert not [entry for container in spec["containers"] for entry in container["env"] if "secretKeyRef" in entry.get("valueFrom", {})]
+    (credentials,) = (volume["projected"] for volume in spec["volumes"] if volume["name"] == "credentials")
+    needed = {
+        item["key"] for source in credentials["sources"] if not source["secret"].get("optional") for item in source["secret"]["items"]
+    }
+    assert not [key for key in needed if "-next-" in key or "-previous-" in key]
+    assert f"{job.partition('-')[0]}-user" in needed
 
 
 FAULTY: list[tuple[str, str, str]] = [

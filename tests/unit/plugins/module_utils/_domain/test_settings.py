@@ -14,6 +14,7 @@ from ansible_collections.rarus.lms.plugins.module_utils._domain.settings import 
     connection_of,
     read_settings,
     settings_of,
+    with_records,
 )
 
 GIVEN: dict[str, t.Any] = {
@@ -110,6 +111,11 @@ BAD: list[tuple[str, t.Any, str]] = [
     ("public_dns", "-backend.example", ": "),
     ("public_dns", "localhost", ": "),
     ("public_dns", "10.0.0.1", ": "),
+    ("escrow_recipients", ["age1"], '[0]: "age1" is not an age public key.'),
+    ("secret_store", {"kind": "vault", "url": "http://vault.example:8200"}, '.url: "http://vault.example:8200" is not an address. Expected https://'),
+    ("secret_store", {"kind": "vault", "token": "hvs.x"}, ".token: there is no such key. Expected {kind: kubernetes}, or {kind: vault"),
+    ("secret_store", {"kind": "vault", "path": "../elsewhere"}, '.path: "../elsewhere" is not a path in Vault. Expected letters'),
+    ("secret_store", {"kind": "file"}, '.kind: "file" is not one of its choices. Expected kubernetes or vault.'),
     ("public_dns", "", ": is missing, and lms_publish is ingress. Expected"),
     ("postgres_host", "postgres.example:5432", ": "),
     ("postgres_host", "300.1.1.1", ": "),
@@ -162,6 +168,8 @@ BAD: list[tuple[str, t.Any, str]] = [
     ("client_settings", {"C42": {"namespace_id": "x"}}, ".C42.namespace_id: belongs to the catalogue as a whole"),
     ("client_settings", {"C42": {"replicas": "two"}}, '.C42.replicas: "two" is not a whole number'),
     ("client_settings", {"C42": {"publish": "httproute"}}, ".C42.gateway: is missing"),
+    ("client_settings", {"C42": {"probe": "job"}}, ".C42.probe_image: is missing"),
+    ("client_settings", {"C42": {"probe_image": "x"}}, ".C42.probe_image: belongs to the catalogue as a whole"),
 ]  # fmt: skip
 
 
@@ -177,6 +185,7 @@ def test_refuses_in_one_sentence(name: str, given: t.Any, goes_on: str) -> None:
 
 TOGETHER: list[tuple[dict[str, t.Any], str]] = [
     ({"lms_publish": "httproute"}, "lms_gateway: is missing, and lms_publish is httproute."),
+    ({"lms_escrow_recipients": ["age1" + "q" * 58]}, "lms_escrow_folder: is missing, and lms_escrow_recipients says who"),
     ({"lms_static_volume": {"kind": "nfs"}}, "lms_nfs_server: is missing, and lms_static_volume.kind is nfs."),
     ({"lms_max_surge": 0}, "lms_max_unavailable: is 0 and so is lms_max_surge"),
     ({"lms_pre_stop_seconds": 30}, "lms_pre_stop_seconds: is 30. Expected fewer than termination_grace_seconds (30)."),
@@ -233,12 +242,39 @@ def test_a_clients_own_settings_lie_over_the_catalogues() -> None:
         lms_environment={"A": "1", "B": "1"},
         lms_client_settings={"C42": {"replicas": "2", "environment": {"B": "2"}, "resources": {"limits": {"cpu": 1}}}},
     )
-    own = settings_of(settings, ClientId(42), {"environment": {"C": "3"}})
+    own = settings_of(settings, ClientId(42))
     assert own["replicas"] == 2
-    assert own["environment"] == {"A": "1", "B": "2", "C": "3"}
+    assert own["environment"] == {"A": "1", "B": "2"}
     assert own["resources"] == {"requests": {}, "limits": {"cpu": "1"}}
     assert settings_of(settings, ClientId(7))["environment"] == {"A": "1", "B": "1"}
     assert settings["replicas"] == 1
+
+
+def test_a_records_settings_lie_over_the_catalogues_for_this_client() -> None:
+    settings = read(
+        lms_environment={"A": "1", "B": "1"},
+        lms_client_settings={"C42": {"replicas": 2, "environment": {"B": "2"}}, "C7": {"replicas": 3}},
+    )
+    records = {
+        "C42": {"phase": "registered", "settings": {"replicas": "4", "environment": {"C": "3"}}},
+        "C7": {"phase": "suspended", "settings": {}},
+        "C8": {"phase": "registered", "settings": {"publish": "none"}},
+    }
+    laid = with_records(settings, records)
+    assert settings_of(laid, ClientId(42))["replicas"] == 4
+    assert settings_of(laid, ClientId(42))["environment"] == {"A": "1", "B": "2", "C": "3"}
+    assert settings_of(laid, ClientId(7))["replicas"] == 0
+    assert settings_of(laid, ClientId(8))["publish"] == "none"
+    assert settings["client_settings"]["C42"]["replicas"] == 2
+
+
+def test_wrong_settings_of_records_come_in_one_message() -> None:
+    with pytest.raises(InputError) as caught:
+        with_records(read(), {"C42": {"settings": {"replicas": "many", "no_such": 1}}, "C7": {"settings": {"namespace_id": "x"}}})
+    problems = caught.value.data["problems"]
+    assert [problem.partition(":")[0] for problem in problems] == ["settings of C42"] * 2 + ["settings of C7"]
+    with pytest.raises(InputError, match="settings of C42: pre_stop_seconds: is 30"):
+        with_records(read(), {"C42": {"settings": {"pre_stop_seconds": 30}}})
 
 
 CONNECTIONS: list[tuple[dict[str, t.Any], dict[str, t.Any]]] = [

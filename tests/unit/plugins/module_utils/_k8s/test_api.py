@@ -110,6 +110,13 @@ def test_lists_can_be_narrowed(fake_api: FakeApi, api: Api) -> None:
     assert api.list("v1", "Pod", "another") == []
 
 
+def test_a_long_list_can_be_read_page_by_page(fake_api: FakeApi, api: Api) -> None:
+    fake_api.add(*[pod(number) for number in range(600)])
+    fake_api.fail("GET", "/pods", 410, "Expired", query="continue")
+    found = api.read_each(lambda item: (item["kind"], item["metadata"]["name"]), "v1", "Pod", "lms-dev")
+    assert (len(found), found[0], found[-1], api.calls) == (600, ("Pod", "p0000"), ("Pod", "p0599"), 4)
+
+
 def test_a_list_that_expires_between_pages_begins_anew(fake_api: FakeApi, api: Api) -> None:
     fake_api.add(*[pod(number) for number in range(600)])
     fake_api.fail("GET", "/pods", 410, "Expired", query="continue")
@@ -216,6 +223,16 @@ def test_the_values_of_a_secret_are_not_in_what_is_told(fake_api: FakeApi, api: 
     assert not any(value in message for value in ("Y2FuYXJ5", "canary-plain", BEARER))
 
 
+@pytest.mark.parametrize(("status", "hint"), [(413, "about 1 MiB"), (422, "Correct the setting or the template")])
+@pytest.mark.parametrize("body", [True, False], ids=["Kubernetes", "a proxy"])
+def test_what_is_refused_for_certain_is_no_doubt(fake_api: FakeApi, api: Api, status: int, hint: str, body: bool) -> None:
+    fake_api.answer("POST", "/secrets", status=status, body=status_object(status, "Reason", "too much.") if body else "<h1>too much</h1>")
+    with pytest.raises(LmsError, match=r"refused creating Secret lms-dev/lms-credentials-c42 .*: too much\.$") as caught:
+        api.create(secret())
+    assert hint in caught.value.hint
+    assert not isinstance(caught.value, ApiError)
+
+
 # Repetition.
 
 
@@ -229,7 +246,7 @@ def test_reads_are_repeated_through_a_hiccup(fake_api: FakeApi, api: Api) -> Non
 @pytest.mark.parametrize(("status", "calls"), [(401, 1), (403, 1), (422, 1), (500, 1)])
 def test_what_will_not_heal_is_not_repeated(fake_api: FakeApi, api: Api, status: int, calls: int) -> None:
     fake_api.fail("GET", "/secrets/", status, times=9)
-    with pytest.raises(ApiError):
+    with pytest.raises(LmsError):
         api.get(SECRET)
     assert api.calls == calls
 
@@ -239,6 +256,15 @@ def test_a_wait_that_is_too_long_is_not_begun(fake_api: FakeApi, api: Api) -> No
     with pytest.raises(ApiError, match="429 TooManyRequests"):
         api.get(SECRET)
     assert api.calls == 1
+
+
+def test_the_wait_that_an_answer_asks_for_is_kept(fake_api: FakeApi, api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(transport, "REPEAT_SECONDS", 5)
+    waited: list[float] = []
+    monkeypatch.setattr("time.sleep", waited.append)
+    fake_api.fail("GET", "/secrets/", 429, "TooManyRequests", headers={"Retry-After": "2"})
+    assert connect(fake_api.params).get(SECRET) is None
+    assert [seconds > 2 for seconds in waited] == [True]
 
 
 def test_other_writes_are_repeated_only_when_they_certainly_did_not_arrive(fake_api: FakeApi, api: Api) -> None:
@@ -281,6 +307,12 @@ def test_reviews_write_nothing_and_are_repeated(fake_api: FakeApi, api: Api) -> 
         ),
         (403, status_object(403, "Forbidden", 'User "system:anonymous" cannot get path'), "forbids reading", "without a token"),
         (403, status_object(403, "Forbidden", "exceeded quota: x"), "exceeded quota", "ResourceQuota"),
+        (
+            403,
+            status_object(403, "Forbidden", "unable to create new content in namespace x because it is being terminated"),
+            "because it is being terminated",
+            "The namespace is being deleted",
+        ),
         (
             404,
             "404 page not found\n",

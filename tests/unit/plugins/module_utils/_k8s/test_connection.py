@@ -156,3 +156,23 @@ def test_a_proxy_that_is_away_is_named_without_its_password(fake_api: FakeApi) -
     with pytest.raises(UnknownStateError, match=r"^The proxy 127.0.0.1:9 did not connect to rancher.example:443") as caught:
         api.version()
     assert "hunter2" not in caught.value.as_result()["msg"]
+
+
+def test_the_patience_is_set_by_the_environment(fake_api: FakeApi, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RARUS_LMS_READ_SECONDS", "0.1")
+    fake_api.answer("GET", "/version", delay=0.5)
+    with pytest.raises(UnknownStateError, match="stayed silent"):
+        connect(fake_api.params).version()
+    monkeypatch.setenv("RARUS_LMS_REPEAT_SECONDS", "0")
+    fake_api.fail("GET", "/version", 503, times=9)
+    api = connect(fake_api.params)
+    with pytest.raises(UnknownStateError, match="503"):
+        api.version()
+    assert api.calls == 1
+
+
+@pytest.mark.parametrize("given", ["soon", "0", "-1", "nan", "1e9"])
+def test_a_patience_that_is_no_number_of_seconds_is_refused(fake_api: FakeApi, monkeypatch: pytest.MonkeyPatch, given: str) -> None:
+    monkeypatch.setenv("RARUS_LMS_READ_SECONDS", given)
+    with pytest.raises(InputError, match=f'RARUS_LMS_READ_SECONDS: "{given}" is not a number of seconds'):
+        connect(fake_api.params)

@@ -76,6 +76,7 @@ def wait(api: FakeApi, jobs: dict[str, t.Any] | None = None, **options: t.Any) -
         "wait_timeout": 30,
         "since": None,
         "redact_secrets": ["postgres-admin"],
+        "lease": None,
         **options,
     }
     return run(params, Context(report=shown.append)), shown
@@ -90,17 +91,29 @@ def test_all_complete(api: FakeApi) -> None:
     ]
     assert len(shown) == 1
     assert shown[0].startswith("  databases    postgres ok, clickhouse ok  ")
-    assert api.reads() == ["/apis/batch/v1/namespaces/lms-dev/jobs"]
-    assert api.writes() == []
+    assert api.reads() == ["/apis/batch/v1/namespaces/lms-dev/jobs", "/api/v1/namespaces/lms-dev/pods"]
+    assert (api.writes(), result["told"]) == ([], {})
 
 
-def test_several_clients_are_waited_for_by_one_list(api: FakeApi) -> None:
+def test_what_a_job_had_to_repair_is_told(api: FakeApi) -> None:
+    api.add(job(**COMPLETE), job(CLICKHOUSE, **COMPLETE))
+    ended = pod()
+    message = "repaired: the password of c42 in PostgreSQL differed from the Secret (s3cret-value)\n"
+    ended["status"]["containerStatuses"][0]["state"]["terminated"] |= {"exitCode": 0, "reason": "Completed", "message": message}
+    api.add(ended, pod(CLICKHOUSE))
+    result, shown = wait(api)
+    assert result["told"] == {"C42": ["repaired: the password of c42 in PostgreSQL differed from the Secret (***)"]}
+    assert shown[1:] == ["               C42: repaired: the password of c42 in PostgreSQL differed from the Secret (***)"]
+    assert result["screen"] == shown
+
+
+def test_several_clients_are_waited_for_by_one_list_of_jobs_and_one_of_pods(api: FakeApi) -> None:
     other = "postgres-setup-c7-00000000"
     api.add(job(**COMPLETE), job(other, "C7", **COMPLETE))
     result, shown = wait(api, {"C42": [POSTGRES], "C7": [other]})
     assert {one["state"] for one in result["jobs"]} == {"complete"}
     assert "2 Jobs of 2 clients ok" in shown[0]
-    assert result["calls"] == 1
+    assert result["calls"] == 2
 
 
 def test_it_waits_for_the_slower_one(api: FakeApi, monkeypatch: pytest.MonkeyPatch) -> None:

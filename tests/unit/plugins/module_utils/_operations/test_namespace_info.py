@@ -175,7 +175,9 @@ def test_the_registrys_namespace_is_reviewed_where_it_is_another() -> None:
     assert messages(surveyed(cluster, options(registry="lms-registry"))[0]) == []
     cluster.rules["lms-registry"] = {"resourceRules": []}
     found, _facts = surveyed(cluster, options(registry="lms-registry"))
-    assert messages(found) == ["missing in lms-registry: get/list/create/update/patch configmaps"]
+    assert messages(found) == [
+        "missing in lms-registry: get/list/create/update/patch configmaps, get/create/update leases.coordination.k8s.io"
+    ]
     assert surveyed(Cluster(*PREPARED), options(registry="lms-dev"))[1]["calls"] == 3
 
 

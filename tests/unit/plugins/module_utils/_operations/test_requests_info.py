@@ -82,7 +82,7 @@ def record(*objects: Object, client: str = "C42", databases: Object | None = Non
     kept = {object_key(one["apiVersion"], one["kind"], one["metadata"]["name"]): managed_hash(live(one)["metadata"]) for one in objects}
     labels = {"app.kubernetes.io/managed-by": "rarus.lms", "rarus.lms/client": client, "rarus.lms/record": "client"}
     data = {
-        "schema": "1",
+        "schema": "2",
         "client": client,
         "catalogue": "lms-dev",
         "namespace": "lms-dev",
