@@ -190,8 +190,8 @@ def _import_sandbox(lab: Lab) -> None:
 
 def _node_ready(lab: Lab) -> None:
     wanted = "jsonpath={.status.conditions[?(@.type=='Ready')].status}=True"
-    kubectl(lab, "wait", "node", NODE, "--for=create", "--timeout=60s")
-    kubectl(lab, "wait", "node", NODE, f"--for={wanted}", "--timeout=60s")
+    kubectl(lab, "wait", "node", NODE, "--for=create", "--timeout=120s")
+    kubectl(lab, "wait", "node", NODE, f"--for={wanted}", "--timeout=120s")
 
 
 def _write_containerd(lab: Lab) -> None:

@@ -38,6 +38,7 @@ def nothing() -> None:
 class Component:
     """One process of the lab. `ready` is asked until it says yes, at most `seconds`; `prepare` runs before every start.
 
+    A component that ends is given up at once, so `seconds` may be generous: a busy machine is slow.
     in_host_network: it stands in the host's network, and ends with the lab like all others.
     """
 
@@ -48,7 +49,7 @@ class Component:
     prepare: Callable[[], None] = nothing
     user: str = "root"
     env: Mapping[str, str] = field(default_factory=dict)
-    seconds: float = 60.0
+    seconds: float = 120.0
     in_host_network: bool = False
 
 

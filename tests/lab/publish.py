@@ -134,7 +134,7 @@ def _check_proxy(lab: Lab) -> None:
 
 def _apply_gateway_api(lab: Lab) -> None:
     cluster.kubectl(lab, "apply", "--server-side", "--force-conflicts", "-f", str((lab.bin / "gateway-api").resolve()))
-    cluster.kubectl(lab, "wait", "crd", "--all", "--for=condition=Established", "--timeout=60s")
+    cluster.kubectl(lab, "wait", "crd", "--all", "--for=condition=Established", "--timeout=120s")
 
 
 def _apply_traefik(lab: Lab) -> None:
@@ -147,4 +147,4 @@ def _apply_traefik(lab: Lab) -> None:
 
 def _wait_for_traefik(lab: Lab) -> None:
     cluster.rolled_out(lab, "traefik", "traefik")
-    cluster.kubectl(lab, "-n", "gateway", "wait", "gateway/public", "--for=condition=Programmed", "--timeout=60s")
+    cluster.kubectl(lab, "-n", "gateway", "wait", "gateway/public", "--for=condition=Programmed", "--timeout=120s")

@@ -384,10 +384,15 @@ def left_behind(lab: Lab, wire: str) -> list[str]:
 
 def up_and_kill(moment: str) -> None:
     """Start a lab, and kill its manager (the `up` itself) when it says that `moment` serves; if empty, when the lab has its number."""
-    with subprocess.Popen([sys.executable, str(PROGRAM), "up", "--name", KILLED], stdout=subprocess.PIPE, text=True) as manager:
+    command = [sys.executable, str(PROGRAM), "up", "--name", KILLED]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as manager:
         assert manager.stdout is not None
         if moment:
-            next(line for line in manager.stdout if line.startswith(moment))
+            seen: list[str] = []
+            while not (seen and seen[-1].startswith(moment)):
+                line = manager.stdout.readline()
+                assert line, f"`up` ended before it said {moment}:\n{''.join(seen)}"
+                seen.append(line)
         else:
             until((LABS / KILLED / "settings.json").exists, "the lab has its number")
         manager.kill()
