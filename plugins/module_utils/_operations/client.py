@@ -23,8 +23,8 @@ from .._k8s.api import Api
 from .._k8s.connection import KUBERNETES_OPTIONS, PLACE_OPTIONS, connect
 from .client_contacts import store_contacts
 from .client_numbers import form_id, last_number, next_id
-from .client_organisations import first_client, keep_first
-from .registry import actor_or_default, change_record, known_record, read_record
+from .client_organisations import Index, keep_first, name_first, read_index
+from .registry import ATTEMPTS, actor_or_default, change_record, known_record, read_record
 
 __all__ = ["ARGUMENT_SPEC", "OPERATION", "run"]
 
@@ -145,7 +145,7 @@ def run(params: t.Mapping[str, t.Any], context: Context) -> dict[str, t.Any]:
         record, _written = change_record(api, record, wish.change)
     write = not context.check_mode
     changes = [] if new else _changes(before, record)
-    if wish.organisation:
+    if wish.organisation and wish.client:
         changes += _indexed(api, record, params, context, new=new, changed=new or "organisation" in changes)
     told = wish.contacts is not None and store_contacts(api, registry, record.client, wish.contacts, write=write)
     changes += ["contacts"] if told else []
@@ -158,7 +158,6 @@ def run(params: t.Mapping[str, t.Any], context: Context) -> dict[str, t.Any]:
 def _found_or_made(api: Api, registry: str, wish: Wish, params: t.Mapping[str, t.Any], context: Context) -> tuple[Record, bool]:
     """Return the client's record, and whether this run made it, or would have in check mode."""
     if wish.client is None:
-        _refuse_second(api, registry, wish.organisation, params["confirm"])
         return _formed(api, registry, wish, params, context), True
     certain = params["must"] == "exist" or wish.state != PRESENT
     record = known_record(api, registry, wish.client) if certain else read_record(api, registry, wish.client)
@@ -169,11 +168,16 @@ def _found_or_made(api: Api, registry: str, wish: Wish, params: t.Mapping[str, t
 
 
 def _formed(api: Api, registry: str, wish: Wish, params: t.Mapping[str, t.Any], context: Context) -> Record:
-    """Return the record of a client whose id was formed; ids that somebody claimed by hand are passed over."""
+    """Return the record of a client whose id was formed; ids that somebody claimed by hand are passed over.
+
+    The index of organisations names the id before there is a record: a run that ends between the two leaves no client that nobody knows of,
+    and of two runs at once for one organisation the second is refused.
+    """
     if context.check_mode:
-        return _fresh(next_id(last_number(api, registry)), registry, wish, params)
+        begun = _index_without_first(api, registry, wish.organisation, params["confirm"]).begun
+        return _fresh(begun or next_id(last_number(api, registry)), registry, wish, params)
     for _attempt in range(FORMED_AT_MOST):
-        wanted = _fresh(form_id(api, registry), registry, wish, params)
+        wanted = _named(api, registry, wish, params)
         try:
             return Record.from_object(api.create(wanted.to_object()), wanted.client)
         except ConflictError:
@@ -184,15 +188,33 @@ def _formed(api: Api, registry: str, wish: Wish, params: t.Mapping[str, t.Any], 
     )
 
 
-def _refuse_second(api: Api, registry: str, organisation: str, confirm: str) -> None:
-    """Raise InputError where the organisation is on the list already, unless its first client was typed."""
-    first = first_client(api, registry, organisation)
+def _named(api: Api, registry: str, wish: Wish, params: t.Mapping[str, t.Any]) -> Record:
+    """Return the record to create: of an id that is formed now and that the index names then, or of the one that it names already."""
+    formed: ClientId | None = None
+    for _attempt in range(ATTEMPTS):
+        index = _index_without_first(api, registry, wish.organisation, params["confirm"])
+        formed = index.begun or formed or form_id(api, registry)
+        wanted = _fresh(formed, registry, wish, params)
+        try:
+            if not index.begun:
+                name_first(api, wanted, index)
+            return wanted
+        except ConflictError:
+            continue
+    raise ConflictError(f"organisation: its index was changed by other runs {ATTEMPTS} times on end.", hint="Run the same again later.")
+
+
+def _index_without_first(api: Api, registry: str, organisation: str, confirm: str) -> Index:
+    """Return the organisation's index. Raises InputError where it is on the list already, unless its first client was typed."""
+    index = read_index(api, registry, organisation)
+    first = index.first
     if first is not None and confirm != first.client.id:
         raise InputError(
             f"organisation: is that of {first.client} already ({first.phase}, since {first.created}).",
             hint=f"Work on that one by -e client={first.client}, or have a second one by -e confirm={first.client}.",
             data={"client": first.client.id},
         )
+    return index
 
 
 def _indexed(api: Api, record: Record, params: t.Mapping[str, t.Any], context: Context, *, new: bool, changed: bool) -> list[str]:

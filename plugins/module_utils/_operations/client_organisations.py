@@ -3,12 +3,14 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The index of organisations: one ConfigMap an organisation names its first client, found by its name however long the list is.
 
-Its data: client, organisation. It counts only while that client's record has the organisation and is not retired.
+Its data: client, organisation. It counts only while that client's record has the organisation and is not retired. Where an id is formed,
+the index comes first: one that names a client without a record is of a run that ended between the two, and the next run takes that id.
 """
 
 from __future__ import annotations
 
 import typing as t
+from dataclasses import dataclass
 
 from .._core.errors import ConflictError, InputError, LmsError
 from .._domain.client_id import ClientId
@@ -19,17 +21,42 @@ from .._k8s.api import Api
 from .._k8s.resources import Ref
 from .registry import read_record
 
-__all__ = ["first_client", "keep_first", "without_index"]
+__all__ = ["Index", "keep_first", "name_first", "read_index", "without_index"]
 
 ATTEMPTS = 8
 
 Object = dict[str, t.Any]
 
 
-def first_client(api: Api, registry: str, organisation: str) -> Record | None:
-    """Return the record of the organisation's first client, None where there is none; one GET, and one more for that record."""
+@dataclass(frozen=True)
+class Index:
+    """An organisation's index.
+
+    found: the object, as it was read; first: the record of the client that has the organisation first; begun: the id of a client that is
+    not on the list, since the run that formed it has not come so far.
+    """
+
+    found: Object | None = None
+    first: Record | None = None
+    begun: ClientId | None = None
+
+
+def read_index(api: Api, registry: str, organisation: str) -> Index:
+    """Return the index of an organisation; one GET, and one more for the record of the client that it names."""
     found = api.get(_ref(registry, organisation))
-    return None if found is None else _holder(api, found, organisation)
+    if found is None:
+        return Index()
+    client = _client(found)
+    record = read_record(api, registry, client)
+    if record is None:
+        return Index(found, begun=client)
+    return Index(found, first=record if _holds(record, organisation) else None)
+
+
+def name_first(api: Api, record: Record, index: Index) -> None:
+    """Have an index without a first client name one that is about to be registered; raises ConflictError where it was changed since."""
+    if index.first is None:
+        _put(api, record, index.found)
 
 
 def keep_first(api: Api, record: Record, *, new: bool, write: bool) -> tuple[ClientId, bool]:
@@ -65,13 +92,16 @@ def without_index(api: Api, registry: str, records: t.Iterable[Record]) -> list[
     return [record for record in held if organisation_index_name(record.organisation) not in there]
 
 
-def _holder(api: Api, found: Object, organisation: str, own: Record | None = None) -> Record | None:
+def _holder(api: Api, found: Object, organisation: str, own: Record) -> Record | None:
     """Return the record of the client that an index names, None where it is stale; `own` is not read again."""
     client = _client(found)
-    record = own if own is not None and own.client == client else read_record(api, found["metadata"]["namespace"], client)
-    if record is None or record.phase == RETIRED or comparable(record.organisation) != comparable(organisation):
-        return None
-    return record
+    record = own if own.client == client else read_record(api, found["metadata"]["namespace"], client)
+    return record if record is not None and _holds(record, organisation) else None
+
+
+def _holds(record: Record, organisation: str) -> bool:
+    """Return whether a client has an organisation, and has not left."""
+    return record.phase != RETIRED and comparable(record.organisation) == comparable(organisation)
 
 
 def _client(found: Object) -> ClientId:

@@ -17,7 +17,7 @@ from ansible_collections.rarus.lms.plugins.module_utils._domain.record import Re
 from ansible_collections.rarus.lms.plugins.module_utils._k8s import transport
 from ansible_collections.rarus.lms.plugins.module_utils._operations import client_info
 from ansible_collections.rarus.lms.plugins.module_utils._operations.client import ARGUMENT_SPEC, run
-from support.fake_api import FakeApi
+from support.fake_api import FakeApi, Request
 from support.registry import operate
 
 NAME = "lms-client-c42"
@@ -295,13 +295,21 @@ def test_nothing_is_asked_without_an_organisation(fake_api: FakeApi) -> None:
     assert len(fake_api.writes()) == 2
 
 
-def test_of_two_runs_at_once_the_second_is_told(fake_api: FakeApi) -> None:
+def test_of_two_runs_at_once_for_one_organisation_the_second_is_refused(fake_api: FakeApi) -> None:
     form(fake_api, "Acme")
     name = organisation_index_name("Acme")
     details = {"name": name, "kind": "configmaps"}
     fake_api.answer("GET", name, status=404, body={**not_found(), "details": details})
+    with pytest.raises(InputError, match="organisation: is that of C1 already"):
+        form(fake_api, "Acme")
+    assert records_of(fake_api) == ["lms-client-c1"]
+    assert index_of(fake_api, "Acme") == "C1"
+
+
+def test_who_claims_an_id_for_an_organisation_that_is_on_the_list_is_told(fake_api: FakeApi) -> None:
+    form(fake_api, "Acme")
     lines: list[str] = []
-    assert register(fake_api, lines, client="", organisation="Acme")["record"]["client"] == "C2"
+    register(fake_api, lines, client="C2", organisation="Acme")
     assert lines[1:] == [
         "  C2: its organisation is that of C1 too. If that is one client too many:",
         "  edit_client.yml -e client=C2 -e state=retired -e confirm=C2",
@@ -310,6 +318,123 @@ def test_of_two_runs_at_once_the_second_is_told(fake_api: FakeApi) -> None:
     lines.clear()
     register(fake_api, lines, client="C2", organisation="Acme")
     assert lines == []
+
+
+def records_of(fake_api: FakeApi) -> list[str]:
+    """Return the names of all records."""
+    return [name for path in fake_api.objects if (name := path.rpartition("/")[2]).startswith("lms-client-c") and name[-1].isdigit()]
+
+
+@pytest.fixture
+def anna() -> str:
+    return json.dumps([{"name": "Anna"}])
+
+
+@pytest.mark.parametrize("number", range(1, 8))
+@pytest.mark.parametrize("after", [False, True])
+def test_a_run_that_is_killed_while_it_forms_an_id_leaves_no_client_that_nobody_knows_of(
+    fake_api: FakeApi, monkeypatch: pytest.MonkeyPatch, anna: str, number: int, after: bool
+) -> None:
+    """Killed before or after each of its requests; the same form again, or, where that is refused by the first client's id, that one."""
+    form(fake_api, "first")
+    before = set(fake_api.objects)
+    with monkeypatch.context() as patched, pytest.raises(KilledError):
+        kill_at(patched, number, after=after)
+        form(fake_api, "Acme", contacts=anna)
+    try:
+        form(fake_api, "Acme", contacts=anna)
+    except InputError as error:
+        register(fake_api, client=error.data["client"], organisation="Acme", contacts=anna)
+    made = sorted(path.rpartition("/")[2] for path in set(fake_api.objects) - before)
+    first = index_of(fake_api, "Acme")
+    assert first in ("C2", "C3")
+    assert made == [f"lms-client-{first.lower()}", f"lms-contacts-{first.lower()}", organisation_index_name("Acme")]
+    assert contacts_of(fake_api, first.lower()) == [{"name": "Anna", "role": "", "phones": [], "mailboxes": []}]
+
+
+class KilledError(BaseException):
+    """The run ends here, as by SIGKILL."""
+
+
+def kill_at(patched: pytest.MonkeyPatch, number: int, *, after: bool) -> None:
+    """Have a run end at its n-th request, before or after that is carried out."""
+    original, count = transport.Transport.exchange, 0
+
+    def exchange(sender: transport.Transport, method: str, path: str, **more: t.Any) -> t.Any:
+        nonlocal count
+        count += 1
+        if count == number and not after:
+            raise KilledError
+        answer = original(sender, method, path, **more)
+        if count == number:
+            raise KilledError
+        return answer
+
+    patched.setattr(transport.Transport, "exchange", exchange)
+
+
+def test_an_id_that_was_begun_is_taken_up_and_told_in_a_dry_run(fake_api: FakeApi, monkeypatch: pytest.MonkeyPatch) -> None:
+    form(fake_api, "first")
+    with monkeypatch.context() as patched, pytest.raises(KilledError):
+        kill_at(patched, 4, after=True)
+        form(fake_api, "Acme")
+    assert (index_of(fake_api, "Acme"), records_of(fake_api)) == ("C2", ["lms-client-c1"])
+    assert form(fake_api, "Acme", check_mode=True) == "C2"
+    assert form(fake_api, "Other") == "C3"
+    fake_api.requests.clear()
+    assert form(fake_api, "Acme") == "C2"
+    assert [request.method for request in fake_api.requests] == ["GET", "GET", "POST"]
+
+
+def test_an_id_that_was_begun_and_is_somebody_elses_now_is_not_taken_up(fake_api: FakeApi, monkeypatch: pytest.MonkeyPatch) -> None:
+    form(fake_api, "first")
+    with monkeypatch.context() as patched, pytest.raises(KilledError):
+        kill_at(patched, 4, after=True)
+        form(fake_api, "Acme")
+    register(fake_api, client="C2", organisation="Brot")
+    assert form(fake_api, "Acme") == "C3"
+    assert (index_of(fake_api, "Acme"), index_of(fake_api, "Brot")) == ("C3", "C2")
+
+
+@pytest.mark.parametrize("lost", ["lms-organisation-", "lms-client-c2"])
+def test_an_answer_that_was_lost_forms_one_client(fake_api: FakeApi, monkeypatch: pytest.MonkeyPatch, lost: str) -> None:
+    """Of the index or the record: it is known again by its token, or, where it cannot be repeated, the next run goes on with it."""
+    form(fake_api, "first")
+    lose_the_answer(fake_api, monkeypatch, lost)
+    assert form(fake_api, "Acme") == "C2"
+    monkeypatch.setattr(transport, "REPEAT_SECONDS", 0.0)
+    lose_the_answer(fake_api, monkeypatch, lost.replace("c2", "c3"))
+    with pytest.raises(UnknownStateError):
+        form(fake_api, "Brot")
+    if lost == "lms-client-c2":
+        with pytest.raises(InputError, match="organisation: is that of C3 already"):
+            form(fake_api, "Brot")
+    else:
+        assert form(fake_api, "Brot") == "C3"
+    assert records_of(fake_api) == ["lms-client-c1", "lms-client-c2", "lms-client-c3"]
+
+
+def lose_the_answer(fake_api: FakeApi, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    """Have the answer to the creation of one object get lost."""
+    handle = fake_api.handle
+
+    def handled(request: Request) -> tuple[int, t.Any, dict[str, str], str]:
+        found = request.method == "POST" and str(request.body["metadata"]["name"]).startswith(name)
+        if found:
+            monkeypatch.setattr(fake_api, "handle", handle)
+        status, body, headers, lost = handle(request)
+        return status, body, headers, "answer" if found else lost
+
+    monkeypatch.setattr(fake_api, "handle", handled)
+
+
+def test_an_index_that_others_change_all_the_time_forms_no_client(fake_api: FakeApi) -> None:
+    form(fake_api, "Acme")
+    register(fake_api, client="C1", state="retired", confirm="C1")
+    fake_api.fail("PUT", "/lms-organisation-", 409, "Conflict", times=1000)
+    with pytest.raises(ConflictError, match="organisation: its index was changed by other runs 8 times on end"):
+        form(fake_api, "Acme")
+    assert records_of(fake_api) == ["lms-client-c1"]
 
 
 def test_who_is_overtaken_while_a_stale_index_is_replaced_looks_again(fake_api: FakeApi) -> None:
