@@ -18,6 +18,10 @@ description:
   - With O(wait=true) the wait ends as soon as the answer is certain, on ready and on what will not heal by itself.
   - Logs are bounded, and the values of the client's Secrets and of O(redact_secrets) are taken out of them, in any usual encoding.
   - What the token may not read is named in RV(environments[].not_seen), where the verdict can do without it.
+  - Needs the verb C(list) on C(deployments) and C(replicasets) (apps), C(pods) and the kind of O(publish) in O(namespace), and with
+    O(read_records) the verbs C(get) and C(list) on C(configmaps) in the registry's. With C(list) on C(endpointslices), C(events) and
+    C(nodes), C(get) on C(pods/log) and C(secrets), and C(get) and C(list) on what pods refer to, it tells more; with O(probe=job) it
+    needs C(create) and C(delete) on C(jobs) (batch).
 extends_documentation_fragment:
   - rarus.lms.kubernetes
   - rarus.lms.place

@@ -17,6 +17,9 @@ description:
   - The wait ends when all are complete, or at the first that is certain to fail - its own condition says so, its image or Secret
     cannot be had, no pod can be made, or its log tells a cause that no further try will change.
   - The failure names the object, its container and exit code, the last lines of its log with secrets taken out, and the next step.
+  - Needs the verb C(list) on C(jobs) (batch) and C(pods) in O(namespace), and to tell why one fails C(list) on C(events), C(get) on
+    C(pods/log) and C(secrets); what of the latter may not be read is named. With O(lease) also C(get) and C(update) on C(leases)
+    (coordination.k8s.io) in the registry's namespace.
 extends_documentation_fragment:
   - rarus.lms.kubernetes
   - rarus.lms.attributes.info

@@ -19,6 +19,8 @@ description:
   - No value of a Secret is kept. Of a Secret the names of its keys are read, of a certificate its names and dates,
     of a pull secret its hosts.
   - Writes nothing. Reviews of access are sent with C(POST), as Kubernetes has it.
+  - Needs the verb C(get) on C(secrets) and C(configmaps) in O(namespace). Reviews of its own access may be sent by everybody who has a
+    token. What else it may not read, such as C(persistentvolumeclaims), the namespace or the IngressClass, is not judged, and named.
 extends_documentation_fragment:
   - rarus.lms.kubernetes
   - rarus.lms.place

@@ -18,6 +18,7 @@ description:
     annotations, and pods get what Pod Security C(restricted) and an update without a gap need.
   - Each change is named, and so is each file that is left out because the collection does its work.
   - A file at the destination that says something else already is never overwritten.
+  - Needs no rights in a cluster, since it asks none.
 requirements:
   - Jinja2
   - PyYAML

@@ -19,6 +19,8 @@ description:
     that the client's record keeps. Whoever edits a field of ours changes that entry, whoever adds a field of their own does not.
   - Jobs are judged by the records and by their conditions. What the records call done is not read at all.
   - An object of a requested name that is not this collection's, or is another client's, fails the module. Nothing may be applied then.
+  - Needs the verbs C(get) and C(list) on C(configmaps) in the registry's namespace, and in O(namespace) on the kinds of O(requests) and on
+    those that the records say were applied before.
 extends_documentation_fragment:
   - rarus.lms.kubernetes
   - rarus.lms.place

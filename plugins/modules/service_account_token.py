@@ -16,6 +16,8 @@ description:
   - Writes a token to a file that its owner alone can read (mode 0600), unless a good one is there already.
   - A token is good when the API takes it for this ServiceAccount and a third of O(duration) or more is left.
   - The token is never part of a result or of a log.
+  - Needs the verb C(create) on C(tokenreviews) (authentication.k8s.io, for the whole cluster), C(get) on C(serviceaccounts) in
+    O(namespace), and there C(create) on C(serviceaccounts/token), or with O(kind=secret) the verbs C(get) and C(create) on C(secrets).
 extends_documentation_fragment:
   - rarus.lms.kubernetes
   - rarus.lms.attributes

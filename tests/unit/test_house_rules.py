@@ -59,6 +59,19 @@ def functions(path: Path) -> list[tuple[str, int]]:
     ]
 
 
+@pytest.mark.parametrize("path", MODULES, ids=name_of)
+def test_a_module_tells_its_options_results_examples_and_rights(path: Path) -> None:
+    documented = documentation(path)
+    rights = [line for line in documented["description"] if line.startswith("Needs ")]
+    assert len(rights) == 1, "one sentence of the description tells which rights it needs: verbs on resources, or none"
+    verbs = set(re.findall(r"C\((get|list|create|update|patch|delete)\)", rights[0]))
+    resources = set(re.findall(r"C\(([a-z/.]+)\)", rights[0])) - verbs
+    asks = "rarus.lms.kubernetes" in documented["extends_documentation_fragment"]
+    assert bool(verbs and resources) is asks or "prepare_namespace.yml" in rights[0], rights[0]
+    assert documentation(path, "EXAMPLES")
+    assert documentation(path, "RETURN")
+
+
 @pytest.mark.parametrize("path", ENTRY_POINTS, ids=name_of)
 def test_an_entry_point_is_short(path: Path) -> None:
     assert lines_of_code(path.read_text()) <= MODULE_LINES
