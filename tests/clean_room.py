@@ -14,6 +14,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 from in_venv import CACHE
@@ -119,12 +120,14 @@ def take_away(room: Path) -> None:
     room.parent.rmdir()
 
 
-def keep(target: str, seconds: float) -> None:
-    """Keep for `make bench` how long a target took from an empty cache."""
-    kept = CACHE / "clean-room.json"
+def keep(seconds: Sequence[tuple[str, float]], kept: Path = CACHE / "clean-room.json") -> None:
+    """Keep for `make bench` how long each target took: the first, from an empty cache, by its name, and others by what came before."""
+    names = [
+        " after ".join([target, *(before for before, _taken in reversed(seconds[:number]))]) for number, (target, _) in enumerate(seconds)
+    ]
     figures = json.loads(kept.read_text()) if kept.exists() else {}
-    CACHE.mkdir(parents=True, exist_ok=True)
-    kept.write_text(json.dumps({**figures, target: seconds}) + "\n")
+    kept.parent.mkdir(parents=True, exist_ok=True)
+    kept.write_text(json.dumps({**figures, **{name: taken for name, (_target, taken) in zip(names, seconds, strict=True)}}) + "\n")
 
 
 def main() -> None:
@@ -147,7 +150,7 @@ def main() -> None:
         make(room, "lab-down", "NAME=demo")
     finally:
         take_away(room)
-    keep(*seconds[0])
+    keep(seconds)
     print(f"clean room: passed; {', '.join(f'make {target}: {taken:.0f} s' for target, taken in seconds)}")
 
 

@@ -11,10 +11,13 @@ __all__ = ["Figure", "more_than", "table", "times_as_long"]
 
 @dataclass(frozen=True)
 class Figure:
-    """One line of the table; must and aim bound value from above, None where it is only told. ours and peer are what value was made of."""
+    """One line of the table; must and aim bound value from above, None where it is only told. ours and peer are what value was made of.
+
+    value: None where it was not measured, which is never within its bound.
+    """
 
     name: str
-    value: float
+    value: float | None
     unit: str
     must: float | None = None
     aim: float | None = None
@@ -24,7 +27,7 @@ class Figure:
     @property
     def holds(self) -> bool:
         """Whether the value is within its bound."""
-        return self.must is None or self.value <= self.must
+        return self.value is not None and (self.must is None or self.value <= self.must)
 
 
 def more_than(name: str, ours: Iterable[float], peer: Iterable[float], must: float | None = None, aim: float | None = None) -> Figure:
@@ -47,7 +50,16 @@ def table(figures: Iterable[Figure]) -> str:
 
     rows = [("what", "value", "unit", "must", "aim", "ours", "peer", "")]
     rows += [
-        (f.name, text(f.value), f.unit, text(f.must), text(f.aim), text(f.ours), text(f.peer), "ok" if f.holds else "ABOVE")
+        (
+            f.name,
+            "not measured" if f.value is None else text(f.value),
+            f.unit,
+            text(f.must),
+            text(f.aim),
+            text(f.ours),
+            text(f.peer),
+            "ok" if f.holds else "MISSING" if f.value is None else "ABOVE",
+        )
         for f in figures
     ]
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]

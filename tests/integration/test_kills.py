@@ -3,23 +3,30 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Killed at random moments, several times in a row, and run again: no secret changes by itself, no id is lost, nothing is left over.
 
-RARUS_LMS_SEED=NUMBER repeats the moments of an earlier session, whose seed a failure prints.
+RARUS_LMS_SEED=NUMBER repeats the moments of an earlier session, whose seed a failure prints. RARUS_LMS_KILL_PARTS=NUMBER makes twenty kills
+so many times in `make soak`, instead of five. How many kills ended well is kept for `make bench`.
 """
 
 from __future__ import annotations
 
+import base64
+import json
 import os
 import random
 import time
+import uuid
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+from ansible_collections.rarus.lms.plugins.module_utils._domain.names import organisation_index_name
 from support.deployer import audit_of
 from support.ids import fresh
+from support.kills import note_kills
 from support.lab import Lab, Prepared
 from support.runs import Run
 
+PARTS = int(os.environ.get("RARUS_LMS_KILL_PARTS") or 5)
 SEED = int(os.environ.get("RARUS_LMS_SEED") or random.SystemRandom().randrange(10**6))
 # The longest that a run takes here on a quiet machine; a kill after the end of a run is a kill as well.
 PROVISION_SECONDS, ROTATE_SECONDS = 9.0, 22.0
@@ -40,6 +47,7 @@ OBJECTS = [
     "Secret/rsa-secret-{name}",
     "Service/lms-service-{name}",
 ]
+PERSON = {"name": "Anna", "role": "IT", "phones": ["+4930901820"], "mailboxes": ["anna@company.example"]}
 
 
 @pytest.fixture(scope="module")
@@ -75,12 +83,12 @@ def finished(prepared: Prepared, playbook: str, client: str, **variables: object
     return output
 
 
-def expect_well(prepared: Prepared, client: str) -> None:
-    """Assert that nothing is left to be done, and nothing left over."""
+def expect_well(prepared: Prepared, client: str, *more: str) -> None:
+    """Assert that nothing is left to be done, and nothing left over; more: objects that this client has besides."""
     audit = audit_of(prepared)
     assert f"{client} is ready, nothing changed" in finished(prepared, "provision_client", client)
     assert [write for write in audit.writes() if client.lower() in write] == []
-    assert objects_of(prepared, client) == [one.format(name=client.lower()) for one in OBJECTS]
+    assert objects_of(prepared, client) == sorted(one.format(name=client.lower()) for one in (*OBJECTS, *more))
 
 
 def provisioned_under_kills(prepared: Prepared, moments: list[float]) -> str:
@@ -97,6 +105,36 @@ def provisioned_under_kills(prepared: Prepared, moments: list[float]) -> str:
     assert {name: found.get(name) for name in known} == known, "a secret changed"
     assert len(found) == 2
     expect_well(prepared, client)
+    return client
+
+
+def clients_of(prepared: Prepared, organisation: str) -> list[str]:
+    """Return the clients on the list that have an organisation."""
+    records = prepared.lab.get("configmap", "", prepared.namespace, selector="rarus.lms/record=client")["items"]
+    return [record["data"]["client"] for record in records if record["data"]["organisation"] == organisation]
+
+
+def formed_under_kills(prepared: Prepared, moments: list[float]) -> str:
+    """Provision an organisation, whose client's id is formed, killed at each of the moments; return the id.
+
+    The operator types the same form again until the organisation has a client, whose id refuses it; that client from then on.
+    """
+    organisation = f"Brot {uuid.uuid4()}"
+    form = {"organisation": organisation, "contacts": [PERSON]}
+    for moment in moments:
+        known = clients_of(prepared, organisation)
+        assert len(known) <= 1, "an organisation has two clients"
+        killed(prepared, "provision_client", moment, **form, **({"client": known[0]} if known else {}))
+    code, output = Run(prepared, "provision_client", **form, **SHORT_LEASE).ended()
+    (client,) = clients_of(prepared, organisation)
+    if code:
+        assert f"organisation: is that of {client} already" in output, output
+        finished(prepared, "provision_client", client, **form)
+    index = prepared.lab.get("configmap", organisation_index_name(organisation), prepared.namespace)
+    assert index["data"]["client"] == client
+    contacts = prepared.lab.get("secret", f"lms-contacts-{client.lower()}", prepared.namespace)
+    assert json.loads(base64.b64decode(contacts["data"]["contacts"])) == [PERSON]
+    expect_well(prepared, client, "Secret/lms-contacts-{name}")
     return client
 
 
@@ -121,25 +159,30 @@ def rotated_under_kills(prepared: Prepared, moments: list[float]) -> str:
     return client
 
 
-def all_chains(prepared: Prepared, seed: int, provisions: int, rotations: int, kills: int) -> list[str]:
-    """Run the chains, a few at once, each with so many kills; return the clients. The seed decides the moments."""
-    source = random.Random(seed)
+def all_chains(prepared: Prepared, seed: int, name: str) -> list[str]:
+    """Run five chains, a few at once, each with four kills; return the clients. The seed decides the moments.
+
+    name: under which the number of kills that ended well is kept.
+    """
+    source, kills = random.Random(seed), 4
     chains: list[tuple[Callable[[Prepared, list[float]], str], float]] = []
-    chains += [(provisioned_under_kills, PROVISION_SECONDS)] * provisions + [(rotated_under_kills, ROTATE_SECONDS)] * rotations
+    chains += [(provisioned_under_kills, PROVISION_SECONDS)] * 2 + [(formed_under_kills, PROVISION_SECONDS)]
+    chains += [(rotated_under_kills, ROTATE_SECONDS)] * 2
     moments = [sorted(source.uniform(0.3, longest) for _kill in range(kills)) for _chain, longest in chains]
     with ThreadPoolExecutor(AT_ONCE) as pool:
         begun = [pool.submit(chain, prepared, when) for (chain, _longest), when in zip(chains, moments, strict=True)]
+        note_kills(name, kills * len(chains), kills * sum(one.exception() is None for one in begun))
         return [one.result() for one in begun]
 
 
 def test_twenty_kills(dev: Prepared) -> None:
     print(f"seed {SEED}")
-    clients = all_chains(dev, SEED, provisions=3, rotations=2, kills=4)
+    clients = all_chains(dev, SEED, "make test")
     assert len(set(clients)) == 5
 
 
 @pytest.mark.soak
-@pytest.mark.parametrize("part", range(5))
+@pytest.mark.parametrize("part", range(PARTS))
 def test_a_hundred_kills(dev: Prepared, part: int) -> None:
     print(f"seed {SEED + part}")
-    assert len(all_chains(dev, SEED + part, provisions=3, rotations=2, kills=4)) == 5
+    assert len(all_chains(dev, SEED + part, f"make soak, part {part}")) == 5

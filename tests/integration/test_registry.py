@@ -98,8 +98,8 @@ def test_the_cost_of_an_id_and_of_one_client_does_not_grow_with_the_list(deploye
         "get configmaps/lms-organisation-N",
         "get configmaps/lms-client-counter",
         "update configmaps/lms-client-counter",
-        "create configmaps/lms-client-cN",
         "create configmaps/lms-organisation-N",
+        "create configmaps/lms-client-cN",
         "get configmaps/lms-client-cN",
     ]
     everybody = deployer.module("client_info", namespace=SPACE)["clients"]
