@@ -78,7 +78,8 @@ class Strike(t.NamedTuple):
 
 
 OUTCOMES = st.sampled_from([0, 0, BROKEN, *STATUSES])
-STRIKES = st.none() | st.none() | st.builds(Strike, st.integers(1, 8), OUTCOMES, st.booleans(), st.booleans())
+STRUCK = st.builds(Strike, st.integers(1, 8), OUTCOMES, st.booleans(), st.booleans())
+STRIKES = st.none() | st.none() | STRUCK
 PARTS = st.lists(st.sampled_from(["postgres", "clickhouse", "seed", "rsa"]), min_size=1, unique=True).map(sorted)
 
 
@@ -179,6 +180,12 @@ class Registry(RuleBasedStateMachine):
         """Register an organisation without an id."""
         self.organisations.append(f"Organisation {next(self.names)}")
         self.form_again(strike, self.organisations[-1])
+
+    @rule(strike=STRUCK)
+    def form_and_form_again(self, strike: Strike) -> None:
+        """Type the same form again as soon as the first run was struck."""
+        self.form(strike)
+        self.form_again(None, self.organisations[-1])
 
     @precondition(lambda self: self.organisations)
     @rule(strike=STRIKES, data=st.data())
