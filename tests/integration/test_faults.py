@@ -16,9 +16,10 @@ import re
 import subprocess
 import sys
 import typing as t
+import uuid
 from collections.abc import Iterator
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
@@ -26,10 +27,14 @@ import yaml
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible_collections.rarus.lms.plugins.module_utils._core.errors import LmsError, UnknownStateError
 from ansible_collections.rarus.lms.plugins.module_utils._core.operation import Context, Operation
+from ansible_collections.rarus.lms.plugins.module_utils._domain.client_id import ClientId
+from ansible_collections.rarus.lms.plugins.module_utils._domain.names import organisation_index_name
+from ansible_collections.rarus.lms.plugins.module_utils._domain.record import Record
 from ansible_collections.rarus.lms.plugins.module_utils._k8s.api import Api
 from ansible_collections.rarus.lms.plugins.module_utils._k8s.connection import connect
 from ansible_collections.rarus.lms.plugins.module_utils._k8s.resources import Ref
 from ansible_collections.rarus.lms.plugins.module_utils._operations import client as client_operation
+from ansible_collections.rarus.lms.plugins.module_utils._operations import client_numbers
 from ansible_collections.rarus.lms.plugins.module_utils._operations import credentials as credentials_operation
 from faults import Cut, FaultProxy, Rule
 from support.deployer import COLLECTIONS, Deployer
@@ -44,12 +49,26 @@ LONGEST_SENTENCE = 500
 MOST_REQUESTS = 9
 
 CLIENT = Entry("client", {"read": ("GET", "/configmaps/lms-client-"), "create": ("POST", "/configmaps$")})
+# An id is formed: the counter is updated; index, record and contacts are created.
+FORM = Entry(
+    "form",
+    {"update": ("PUT", "/configmaps/lms-client-counter$"), "create": ("POST", "/(configmaps|secrets)$")},
+    (
+        "409 to an update", "409 to every update", "answer lost after an update", "token that expires before an update",
+        "409 to a create", "422 to a create", "answer lost after a create", "30 s of silence to a create", "token that expires half way",
+    ),
+)  # fmt: skip
+# Which of the creates of a form a fault strikes: after the index of organisations, and before the contacts.
+RECORD_OF_A_FORM = 2
 CREDENTIALS = Entry(
     "credentials",
     {"read": ("GET", "/secrets/lms-credentials-"), "create": ("POST", "/secrets$"), "update": ("PUT", "/configmaps/lms-client-")},
 )
-INVENTORY = Entry("inventory", {"read": ("GET", "/configmaps$")})
-ENTRIES = (CLIENT, CREDENTIALS, INVENTORY)
+INVENTORY = Entry("inventory", {"read": ("GET", "/configmaps$"), "page": ("GET", "/configmaps$")})
+# More records than one page has.
+MORE_THAN_A_PAGE = range(1_000_000, 1_000_501)
+PERSON = {"name": "Anna Kanarienvogel", "role": "IT", "phones": ["+4930901820"], "mailboxes": ["kanarienvogel@company.example"]}
+ENTRIES = (CLIENT, FORM, CREDENTIALS, INVENTORY)
 # What ansible-inventory says of a source that it could not read: the plugin's sentence, and the source.
 OF_A_SOURCE = re.compile(r"<<< caused by >>>\n\n(?P<told>[^\n]+)\nOrigin: <inventory plugin 'auto' with source '(?P<path>[^']+)'>")
 AS_ANSIBLE_IS_TOLD = "1, or 0 where Ansible's `any_unparsed_is_failed` is set to false"
@@ -123,10 +142,18 @@ class Controller:
             found |= {f"{secret}/{key}": value for key, value in ((lying or {}).get("data") or {}).items()}
         return found
 
-    def expect_no_leak(self, outcome: dict[str, t.Any] | LmsError, kept: dict[str, t.Any]) -> None:
-        """AssertionError where a result, or what goes with a failure, shows the token or what lies in the client's Secrets."""
+    def canaries(self) -> Canaries:
+        """Return what may be seen nowhere: the token, and what is personal."""
         canaries = Canaries()
         canaries.add("the deployer's token", self.deployer.token)
+        canaries.add("a name", str(PERSON["name"]))
+        canaries.add("a phone", PERSON["phones"][0])
+        canaries.add("a mailbox", PERSON["mailboxes"][0])
+        return canaries
+
+    def expect_no_leak(self, outcome: dict[str, t.Any] | LmsError, kept: dict[str, t.Any]) -> None:
+        """AssertionError where a result, or what goes with a failure, shows the token or what lies in the client's Secrets."""
+        canaries = self.canaries()
         for key, value in kept.items():
             if is_secret(key):
                 canaries.add(key, base64.b64decode(value).decode(errors="replace"))
@@ -176,6 +203,82 @@ def test_client(controller: Controller, fault: Fault, tables: dict[str, Table], 
     tables["client"].hold(fault, Row(told, code, tuple(wrote), "registers the client" if again["new"] else "finds the client"))
 
 
+@dataclass
+class Form:
+    """A form without an id, for an organisation of its own."""
+
+    controller: Controller
+
+    def __post_init__(self) -> None:
+        self.given = {"client": "", "organisation": f"Brot {uuid.uuid4()}", "contacts": [PERSON], "catalogue": "test"}
+
+    def clients(self) -> list[str]:
+        """Return the clients on the list that have the organisation."""
+        self.controller.proxy.rules = []
+        records = self.controller.api.list("v1", "ConfigMap", NAMESPACE, label_selector="rarus.lms/record=client")
+        return [one["data"]["client"] for one in records if one["data"]["organisation"] == self.given["organisation"]]
+
+    def struck(self, rule: Rule) -> dict[str, t.Any] | LmsError:
+        """Send it while a fault strikes."""
+        self.controller.proxy.rules = [rule]
+        return self.controller.attempt(client_operation.OPERATION, **self.given)
+
+    def again(self) -> str:
+        """Send it once more, and then what the refusal says where there is one; return in words what that did.
+
+        AssertionError where not just one client, one index and the contacts are there then.
+        """
+        known = self.clients()
+        outcome = self.controller.attempt(client_operation.OPERATION, **self.given)
+        (client,) = self.clients()
+        self.controller.client = client
+        if isinstance(outcome, LmsError):
+            assert outcome.as_result()["client"] == client
+            self.controller.run(client_operation.OPERATION, **{**self.given, "client": client})
+        index = self.controller.api.get(Ref("v1", "ConfigMap", organisation_index_name(str(self.given["organisation"])), NAMESPACE))
+        contacts = self.controller.api.get(Ref("v1", "Secret", f"lms-contacts-{client.lower()}", NAMESPACE))
+        assert index is not None
+        assert index["data"]["client"] == client
+        assert contacts is not None
+        assert json.loads(base64.b64decode(contacts["data"]["contacts"])) == [PERSON]
+        assert isinstance(outcome, LmsError) is bool(known)
+        return "is refused by the id of C42, which is gone on with" if known else "forms the id"
+
+
+@pytest.fixture
+def form(controller: Controller) -> Form:
+    """Provide a form, after the counter was made by another."""
+    other = Form(controller)
+    controller.run(client_operation.OPERATION, **other.given)
+    return Form(controller)
+
+
+@pytest.mark.parametrize("fault", FORM.faults, ids=lambda fault: fault.name)
+def test_form(controller: Controller, form: Form, fault: Fault, tables: dict[str, Table], monkeypatch: pytest.MonkeyPatch) -> None:
+    be_patient(fault, monkeypatch)
+    monkeypatch.setattr(client_numbers, "MOVE_SECONDS", 1.0)
+    rule = FORM.rule(fault)
+    outcome = form.struck(replace(rule, first=RECORD_OF_A_FORM) if fault.where == "create" else rule)
+    wrote = writes(controller.proxy.passed)
+    next_run = form.again()
+    controller.expect_no_leak(outcome, {})
+    told, code = controller.told(outcome)
+    row = Row(told.replace("for 1 s on end", "for 60 s on end"), code, tuple(wrote), next_run)
+    tables["form"].hold(fault, row)
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize("turn", range(1, MOST_REQUESTS + 1))
+@pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.name)
+def test_any_request_of_a_form(controller: Controller, form: Form, fault: Fault, turn: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    be_patient(fault, monkeypatch)
+    monkeypatch.setattr(client_numbers, "MOVE_SECONDS", 1.0)
+    outcome = form.struck(Rule(**{**fault.how, "first": turn}))
+    controller.told(outcome)
+    form.again()
+    controller.expect_no_leak(outcome, {})
+
+
 @pytest.mark.parametrize("fault", CREDENTIALS.faults, ids=lambda fault: fault.name)
 def test_credentials(controller: Controller, fault: Fault, tables: dict[str, Table], monkeypatch: pytest.MonkeyPatch) -> None:
     controller.run(client_operation.OPERATION, catalogue="test")
@@ -219,13 +322,21 @@ def test_any_request_of_client_and_credentials(controller: Controller, fault: Fa
         assert controller.run(operation, **more)["changed"] is False
 
 
-def listed(sources: dict[str, Path], token: str) -> tuple[dict[str, str], set[str]]:
-    """Run ansible-inventory once on sources by name; return what is told of those that could not be read, and the hosts of all others."""
+def shown(sources: dict[str, Path], controller: Controller, *options: str) -> subprocess.CompletedProcess[str]:
+    """Run ansible-inventory once on sources by name; AssertionError where it shows the token or what is personal."""
+    token = controller.deployer.token
     words = [word for source in sources.values() for word in ("-i", str(source))]
     found = {"ANSIBLE_COLLECTIONS_PATH": str(COLLECTIONS), "ANSIBLE_NOCOLOR": "1", "COLUMNS": "1000", "K8S_AUTH_API_KEY": token}
     patience = {"RARUS_LMS_REPEAT_SECONDS": "1.5", "RARUS_LMS_READ_SECONDS": "1", "ANSIBLE_INVENTORY_ANY_UNPARSED_IS_FAILED": "false"}
-    command = [sys.executable, "-m", "ansible", "inventory", *words, "--list"]
+    command = [sys.executable, "-m", "ansible", "inventory", *words, "--list", *options]
     done = subprocess.run(command, capture_output=True, text=True, check=True, env={**os.environ, **found, **patience})
+    assert seen_in({"stdout": done.stdout, "stderr": done.stderr}, controller.canaries()) == []
+    return done
+
+
+def listed(sources: dict[str, Path], controller: Controller) -> tuple[dict[str, str], set[str]]:
+    """Return what is told of those sources that could not be read, and the hosts of all others."""
+    done = shown(sources, controller)
     told = {match["path"]: match["told"] for match in OF_A_SOURCE.finditer(done.stderr)}
     hosts = set(json.loads(done.stdout)["_meta"]["hostvars"])
     return {name: told[str(path)] for name, path in sources.items() if str(path) in told}, hosts
@@ -233,7 +344,7 @@ def listed(sources: dict[str, Path], token: str) -> tuple[dict[str, str], set[st
 
 def test_inventory(controller: Controller, tables: dict[str, Table], tmp_path: Path) -> None:
     """Each fault has a source and a proxy of its own, so that one run of Ansible meets all of them."""
-    controller.run(client_operation.OPERATION, catalogue="test")
+    controller.run(client_operation.OPERATION, catalogue="test", contacts=[PERSON])
     lab, ca_file = controller.deployer.lab, controller.options["ca_cert"]
     sources, proxies = {}, {}
     with ExitStack() as stack:
@@ -245,16 +356,36 @@ def test_inventory(controller: Controller, tables: dict[str, Table], tmp_path: P
             options = {"host": root_url(lab, proxies[fault.name]), "ca_cert": ca_file, "registry_namespace": NAMESPACE}
             sources[fault.name].write_text(yaml.safe_dump({"plugin": "rarus.lms.clients", **options}))
             proxies[fault.name].rules = [INVENTORY.rule(fault)]
-        told, _hosts = listed(sources, controller.deployer.token)
+        long = {fault.name: sources[fault.name] for fault in INVENTORY.faults if fault.where == "page"}
+        told, _hosts = listed({name: source for name, source in sources.items() if name not in long}, controller)
+        told |= told_of_page_two(controller, long)
+        for fault in (fault for fault in INVENTORY.faults if not fault.lasts and not fault.how.get("cut")):
+            proxies[fault.name].rules = [INVENTORY.rule(fault)]
+        shown(sources, controller, "-vvvv")
         for proxy in proxies.values():
             proxy.rules = []
-        unread, hosts = listed(sources, controller.deployer.token)
+        unread, hosts = listed(sources, controller)
     assert not unread
     assert controller.client in hosts
     for fault in INVENTORY.faults:
         sentence = plainly(told.get(fault.name, ""), {NAMESPACE: "lms-dev"})
         assert controller.deployer.token not in sentence
         tables["inventory"].hold(fault, Row(sentence, AS_ANSIBLE_IS_TOLD if sentence else 0, (), "lists the clients"))
+
+
+def told_of_page_two(controller: Controller, sources: dict[str, Path]) -> dict[str, str]:
+    """Return what is told of sources whose list fails at its second page, which it has for a while: no host of the first may be taken."""
+    place = {"catalogue": "test", "namespace": NAMESPACE, "registry_namespace": NAMESPACE}
+    records = [Record(ClientId(number), **place).to_object() for number in MORE_THAN_A_PAGE]
+    objects = json.dumps({"apiVersion": "v1", "kind": "List", "items": records})
+    lab = controller.deployer.lab
+    try:
+        lab.kubectl("create", "-f", "-", text=objects)
+        told, hosts = listed(sources, controller)
+    finally:
+        lab.kubectl("delete", "configmaps", "-n", NAMESPACE, "-l", "rarus.lms/record=client,!rarus.lms/organisation")
+    assert not hosts, "half a list was taken for the whole"
+    return told
 
 
 @pytest.mark.parametrize("cut", [Cut.ANSWER, Cut.MIDDLE])

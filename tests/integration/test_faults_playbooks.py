@@ -8,12 +8,13 @@ docs/faults.md has what was seen; RARUS_LMS_GOLDEN=write in the environment writ
 
 from __future__ import annotations
 
+import base64
 import itertools
 import json
 import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pytest
@@ -21,14 +22,15 @@ from faults import Cut, FaultProxy, Rule
 from support.faults import FAULTS, Entry, Fault, Row, Table, faulty_api, held, patience_of, plainly, root_url, writes
 from support.ids import fresh
 from support.lab import PLAYBOOKS, Lab, Prepared
-from support.leaks import ON_SCREEN, WAYS, Canaries, Watched, Way, run_watched, seen_in
+from support.leaks import ON_SCREEN, WAYS, Canaries, Watched, Way, cluster_places, run_watched, seen_in
+from support.logins import opens
 
 # Each kind of fault once; all of them, at each of these requests, with `make soak`. The run that is struck changes a client's public path
 # alone, takes it away, or does nothing.
 ONCE = (
     "400 to a read", "401 to a read", "403 to a read", "404 that is not about the object", "404 to discovery", "409 to a create",
-    "409 to an update", "410 to a read", "413 to a create", "422 to an apply", "429 once, Retry-After 60 s", "429 once to an apply",
-    "500 to a read", "502 once to an apply", "503 on the object, all the time", "503 on discovery only", "504 once to a create",
+    "409 to an update", "410 to a read", "413 to a create", "422 to a create", "422 to an apply", "429 once, Retry-After 60 s",
+    "429 once to an apply", "500 to a read", "502 once to an apply", "503 on the object, all the time", "503 on discovery only", "504 once to a create",
     "reset before the answer to a create, once", "reset in the middle of the answer to a create", "answer lost after a create",
     "answer lost after an update", "answer lost after an apply", "30 s of silence to a read", "30 s of silence to an apply",
     "502 once to a delete", "answer lost after a delete", "30 s of silence to a delete",
@@ -61,17 +63,43 @@ ROTATE = Entry(
 # other: these stop it, one after the other, and the rest is repeated within the last run.
 BY_THEMSELVES = {"409 to an update", "answer lost after an update"}
 STOPPING = (
-    "413 to a create", "token that expires before an update", "503 on discovery only", "422 to an apply", "30 s of silence to an apply",
+    "413 to a create", "422 to a create", "token that expires before an update", "503 on discovery only", "422 to an apply",
+    "30 s of silence to an apply",
 )  # fmt: skip
 TOGETHER = [fault for fault in ROTATE.faults if fault.where != "read" and fault.name not in {*BY_THEMSELVES, *STOPPING}]
 ROTATED = [
     pytest.param(fault, marks=() if fault.where == "read" or fault.name in BY_THEMSELVES else pytest.mark.soak) for fault in ROTATE.faults
 ]
-ENTRIES = (PROVISION, ROTATE)
+# Both passwords: where their Secret is replaced, and where the Jobs that bring them to the databases are applied and waited for.
+PASSWORDS = Entry(
+    "passwords",
+    {
+        "update": ("PUT", "/secrets/lms-credentials-"),
+        "apply": ("PATCH", "/jobs/"),
+        "discovery": ("GET", r"/apis/batch/v1$"),
+        "wait": ("GET", "/jobs$"),
+    },
+    (
+        "409 to an update", "422 to an apply", "429 once to an apply", "502 once to an apply", "503 on discovery only",
+        "503 while Jobs are waited for, all the time", "reset while Jobs are waited for, once",
+        "token that expires while Jobs are waited for", "answer lost after an update", "answer lost after an apply", "30 s of silence to an apply", "token that expires before an update",
+    ),
+)  # fmt: skip
+# Of these, what stops a rotation one after the other in `make test`, and what the last run meets.
+STOPPING_PASSWORDS = ("409 to an update", "422 to an apply", "token that expires while Jobs are waited for")
+MET_BY_THE_LAST = (
+    "429 once to an apply",
+    "reset while Jobs are waited for, once",
+    "answer lost after an update",
+    "answer lost after an apply",
+)
+ENTRIES = (PROVISION, ROTATE, PASSWORDS)
 # Those that strike while a new client's keys are made.
 OF_A_NEW_CLIENT = {"answer lost after a create", "token that expires half way"}
 APPLY_SECONDS = 6
 OF_A_ROTATION: dict[str, object] = {"credentials": "rsa"}
+OF_PASSWORDS: dict[str, object] = {"credentials": "postgres,clickhouse"}
+PASSWORD_KEYS = ("postgres-", "clickhouse-")
 # What a run that nothing strikes says, and what it has done then.
 ENDINGS = {
     "nothing changed": "changes nothing",
@@ -98,6 +126,8 @@ class Operator:
     prepared: Prepared
     proxy: FaultProxy
     folder: Path
+    # All that may be seen nowhere: of a value that was rotated away, too.
+    canaries: Canaries = field(default_factory=Canaries)
 
     def __post_init__(self) -> None:
         self._numbers = itertools.count(1)
@@ -125,12 +155,21 @@ class Operator:
     def secrets(self, client: str) -> dict[str, dict[str, str]]:
         """Return the data of the client's Secrets, by name."""
         found = self.prepared.lab.get("secret", "", self.prepared.namespace, selector=f"rarus.lms/client={client}").get("items", [])
+        self.canaries.add_values(found)
         return {secret["metadata"]["name"]: secret["data"] for secret in found if secret["metadata"]["name"].startswith(KEYS)}
 
 
 @pytest.fixture(scope="module")
-def operator(lab: Lab, proxy: FaultProxy, tmp_path_factory: pytest.TempPathFactory) -> Operator:
-    return Operator(lab.prepare(), proxy, tmp_path_factory.mktemp("runs"))
+def audit_from(lab: Lab) -> int:
+    """The length of the audit log before this file's first run."""
+    return Path(lab.facts["api"]["audit_log"]).stat().st_size
+
+
+@pytest.fixture(scope="module")
+def operator(lab: Lab, proxy: FaultProxy, audit_from: int, tmp_path_factory: pytest.TempPathFactory) -> Operator:
+    made = Operator(lab.prepare(), proxy, tmp_path_factory.mktemp("runs"))
+    made.canaries.add("the deployer's token", made.prepared.env["K8S_AUTH_API_KEY"])
+    return made
 
 
 @pytest.fixture(scope="module")
@@ -171,8 +210,8 @@ def ended(run: Watched, client: str) -> str:
 
 
 def expect_no_leak(operator: Operator, *runs: Watched) -> None:
-    canaries = Canaries()
-    canaries.add("the deployer's token", operator.prepared.env["K8S_AUTH_API_KEY"])
+    """AssertionError where a run shows what lies in the namespace's Secrets, or what its client had before a rotation."""
+    canaries = Canaries({key: set(values) for key, values in operator.canaries.values.items()})
     canaries.add_secrets(operator.prepared.lab, operator.prepared.namespace)
     assert [hit for run in runs for hit in seen_in(run.places, canaries)] == []
 
@@ -265,7 +304,8 @@ def expect_one_new_key(operator: Operator, client: str, former: dict[str, dict[s
 def in_turn(entry: Entry, faults: Iterable[Fault]) -> list[Rule]:
     """Return the rules by which faults strike in one run: those of a kind one after the other, at the first requests of that kind."""
     turns: defaultdict[str, Iterator[int]] = defaultdict(lambda: itertools.count(1))
-    return [replace(entry.rule(fault), first=next(turns[fault.where])) for fault in faults]
+    rules = [(entry.rule(fault), next(turns[fault.where])) for fault in faults]
+    return [replace(rule, first=rule.first + turn - 1) for rule, turn in rules]
 
 
 def test_a_rotation_struck_again_and_again(operator: Operator, at_rest: str) -> None:
@@ -292,6 +332,62 @@ def test_a_rotation_struck_again_and_again(operator: Operator, at_rest: str) -> 
     expect_no_leak(operator, *runs)
 
 
+def expect_new_passwords(
+    operator: Operator, client: str, former: dict[str, dict[str, str]], between: Iterable[dict[str, str]], folder: Path
+) -> None:
+    """AssertionError where a rotation has not made just one pair of passwords that alone opens the databases, or has changed a key."""
+    after, name = operator.secrets(client), f"lms-credentials-{client.lower()}"
+    assert after[f"rsa-secret-{client.lower()}"] == former[f"rsa-secret-{client.lower()}"]
+    assert set(after[name]) == set(former[name]), "a rotation has not come to its end"
+    others = {key for key in after[name] if not key.startswith(PASSWORD_KEYS)}
+    assert {key: after[name][key] for key in others} == {key: former[name][key] for key in others}, "a key changed by itself"
+    for database in ("postgres", "clickhouse"):
+        seen = {one[f"{database}-password"] for one in between}
+        assert after[name][f"{database}-password"] != former[name][f"{database}-password"]
+        assert seen <= {former[name][f"{database}-password"], after[name][f"{database}-password"]}, "one rotation made two passwords"
+    for login, let_in in ((former, False), (after, True)):
+        values = {key: base64.b64decode(value).decode(errors="replace") for key, value in login[name].items()}
+        assert opens(operator.prepared.lab, values, folder, client) == {"postgres": let_in, "clickhouse": let_in}
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize("fault", PASSWORDS.faults, ids=lambda fault: fault.name)
+def test_rotate_passwords(operator: Operator, at_rest: str, fault: Fault, tables: dict[str, Table], tmp_path: Path) -> None:
+    """Both passwords are rotated: whatever strikes, the next run ends with one new pair, and only that is let in."""
+    former, name = operator.secrets(at_rest), f"lms-credentials-{at_rest.lower()}"
+    operator.proxy.rules = [PASSWORDS.rule(fault)]
+    struck = operator.run("rotate_credentials", at_rest, OF_PASSWORDS, fault)
+    wrote = tuple(writes(operator.proxy.passed))
+    between = operator.secrets(at_rest)[name]
+    operator.proxy.rules = []
+    if struck.code:
+        again = operator.run("rotate_credentials", at_rest, OF_PASSWORDS)
+        assert again.code == 0, again.stdout
+    expect_new_passwords(operator, at_rest, former, [between], tmp_path)
+    expect_no_leak(operator, struck)
+    ending = "is a rotation of its own" if not struck.code else "ends the rotation" if wrote else "runs as if it were the first"
+    tables["passwords"].hold(fault, Row(told(struck, at_rest) if struck.code else "", struck.code, wrote, ending))
+
+
+def test_a_rotation_of_passwords_struck_again_and_again(operator: Operator, at_rest: str, tmp_path: Path) -> None:
+    """Some runs are stopped as the table says; the last meets what is to be repeated, and ends the rotation."""
+    table, name = Table(PASSWORDS), f"lms-credentials-{at_rest.lower()}"
+    former, seen, runs = operator.secrets(at_rest), [], []
+    for fault in (fault for one in STOPPING_PASSWORDS for fault in PASSWORDS.faults if fault.name == one):
+        operator.proxy.rules = [PASSWORDS.rule(fault)]
+        runs.append(operator.run("rotate_credentials", at_rest, OF_PASSWORDS, fault))
+        seen.append(operator.secrets(at_rest)[name])
+        row = Row(told(runs[-1], at_rest), runs[-1].code, (), "")
+        assert (row.sentence, str(row.exit_code)) == table.told(fault), fault.name
+    met = [fault for fault in PASSWORDS.faults if fault.name in MET_BY_THE_LAST]
+    assert {table.told(fault)[1] for fault in met} == {"0"}
+    operator.proxy.rules = in_turn(PASSWORDS, met)
+    runs.append(operator.run("rotate_credentials", at_rest, OF_PASSWORDS))
+    assert runs[-1].code == 0, runs[-1].stdout
+    expect_new_passwords(operator, at_rest, former, seen, tmp_path)
+    expect_no_leak(operator, *runs)
+
+
 @pytest.mark.soak
 @pytest.mark.parametrize("where", sorted(set(WHERE) - {"delete"}))  # nothing of a new client is taken away
 @pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.name)
@@ -309,7 +405,9 @@ def test_nothing_leaks_whatever_strikes(operator: Operator, at_rest: str, entry:
     if fault.where == "create":
         operator.forget_lease(at_rest)
     variables = UNPUBLISHED if fault.where == "delete" else operator.another_path()
-    playbook, variables = ("rotate_credentials", OF_A_ROTATION) if entry is ROTATE else ("provision_client", variables)
+    playbook = "provision_client" if entry is PROVISION else "rotate_credentials"
+    variables = {ROTATE.name: OF_A_ROTATION, PASSWORDS.name: OF_PASSWORDS}.get(entry.name, variables)
+    operator.secrets(at_rest)
     operator.proxy.rules = [entry.rule(fault)]
     struck = operator.run(playbook, at_rest, variables, fault, way)
     operator.proxy.rules = []
@@ -321,3 +419,13 @@ def test_nothing_leaks_whatever_strikes(operator: Operator, at_rest: str, entry:
 @pytest.mark.parametrize("entry", ENTRIES, ids=lambda entry: entry.name)
 def test_the_table_has_a_row_for_every_fault(entry: Entry) -> None:
     assert list(Table(entry).rows()) == [fault.name for fault in entry.faults]
+
+
+def test_nothing_is_kept_where_those_without_secrets_read(operator: Operator, at_rest: str, audit_from: int) -> None:
+    """After all faults, in what the cluster shows: values of the clients that were struck, rotated ones too, and the token."""
+    assert operator.secrets(at_rest)
+    rotated = [values for key, values in operator.canaries.values.items() if key.startswith(f"lms-credentials-{at_rest.lower()}/")]
+    assert any(len(values) > 1 for values in rotated), "no value was rotated away"
+    places = cluster_places(operator.prepared.lab, operator.prepared.namespace, audit_from)
+    assert {"audit log", "log of PostgreSQL", "log of ClickHouse"} < set(places)
+    assert seen_in(places, operator.canaries) == []

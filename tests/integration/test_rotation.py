@@ -21,6 +21,7 @@ import pytest
 from support.deployer import Audit, audit_of
 from support.ids import fresh
 from support.lab import PLAYBOOKS, ROOT, Lab, Prepared
+from support.logins import opens
 
 POLL_SECONDS = 0.05
 KILL_DEADLINE_SECONDS = 120
@@ -45,20 +46,6 @@ def values(prepared: Prepared, client: str) -> Values:
         data = prepared.lab.get("secret", name, prepared.namespace)["data"]
         found |= {key: base64.b64decode(value).decode(errors="replace") for key, value in data.items()}
     return found
-
-
-def opens(lab: Lab, found: Values, folder: Path, client: str, *, prefix: str = "") -> dict[str, bool]:
-    """Return by database whether the login of these values is let in."""
-    database = prefix + client.lower()
-    postgres, clickhouse = lab.facts["postgres"]["15"], lab.facts["clickhouse"]
-    target = f"host={postgres['host']} port={postgres['port']} user={found['postgres-user']} dbname={database} connect_timeout=5"
-    one = lab.run("psql", target, "-XAtqc", "SELECT current_user", env={"PGPASSWORD": found["postgres-password"]}, check=False)
-    assert one.returncode != 0 or one.stdout.strip() == database, "a login that does not act as the owner"
-    config = folder / "login.xml"
-    config.write_text(f"<c><user>{found['clickhouse-user']}</user><password>{found['clickhouse-password']}</password></c>")
-    words = ("--config-file", str(config), "--host", clickhouse["host"], "--port", str(clickhouse["port"]), "--query", "SELECT 1")
-    two = lab.run("clickhouse-client", *words, check=False)
-    return {"postgres": one.returncode == 0, "clickhouse": two.returncode == 0}
 
 
 def rotate(prepared: Prepared, client: str, parts: str, *words: str, check: bool = True) -> subprocess.CompletedProcess[str]:

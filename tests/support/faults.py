@@ -54,7 +54,7 @@ def page(code: int, text: str) -> dict[str, t.Any]:
 
 @dataclass(frozen=True)
 class Fault:
-    """One row of the table: its name, the kind of request that it strikes (read, create, update, discovery, apply, delete), and how."""
+    """One row of the table: its name, what it strikes (a read, page, create, update, discovery, apply, wait, delete), and how."""
 
     name: str
     where: str
@@ -86,6 +86,9 @@ FAULTS = (
     Fault("410 to a read", "read", status(410, "Expired", "too old resource version")),
     Fault("413 to a create", "create", status(413, "RequestEntityTooLarge", "Request entity too large: limit is 3145728")),
     Fault("422 to a create", "create", status(422, "Invalid", "it is invalid: metadata.labels: Invalid value")),
+    Fault("503 while Jobs are waited for, all the time", "wait", {**AWAY, "first": 2, "times": 0}),
+    Fault("reset while Jobs are waited for, once", "wait", {**CUT_OFF, "first": 2}),
+    Fault("token that expires while Jobs are waited for", "wait", status(401, "Unauthorized", "Unauthorized", first=2, times=0)),
     Fault("422 to an apply", "apply", status(422, "Invalid", "it is invalid: spec.rules: Required value")),
     Fault("429 once, Retry-After 1 s", "read", {**BUSY, "headers": {"Retry-After": "1"}}),
     Fault("429 once, Retry-After 60 s", "read", {**BUSY, "headers": {"Retry-After": "60"}}),
@@ -119,6 +122,7 @@ FAULTS = (
     Fault("HTML instead of JSON", "read", page(200, "Log in")),
     Fault("expired certificate", "read", {"cut": Cut.REQUEST, "expired": True}),
     Fault("token that expires half way", "create", status(401, "Unauthorized", "Unauthorized", times=0)),
+    Fault("token that expires on page two", "page", status(401, "Unauthorized", "Unauthorized", first=2, times=0)),
     Fault("token that expires before an update", "update", status(401, "Unauthorized", "Unauthorized", times=0)),
 )
 

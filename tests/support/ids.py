@@ -7,7 +7,8 @@ import random
 
 __all__ = ["fresh"]
 
-_NUMBERS = itertools.count(random.SystemRandom().randrange(1_000, 900_000_000))
+# Far apart: an id that is formed follows the highest of those on the list, and must not be the next one of these.
+_NUMBERS = itertools.count(random.SystemRandom().randrange(1_000, 900_000_000), 1_000)
 
 
 def fresh() -> str:

@@ -17,7 +17,7 @@ import sys
 import tarfile
 import tempfile
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
@@ -113,9 +113,14 @@ class Canaries:
 
     def add_secrets(self, lab: Lab, namespace: str, client: str = "") -> None:
         """Plant every value that lies in the Secrets of a namespace; with a client, of its own and of those that all clients share."""
-        for secret in lab.get("secret", "", namespace).get("items", []):
-            if client and (secret["metadata"].get("labels") or {}).get("rarus.lms/client", client) != client:
-                continue
+        found = lab.get("secret", "", namespace).get("items", [])
+        self.add_values(
+            one for one in found if not client or (one["metadata"].get("labels") or {}).get("rarus.lms/client", client) == client
+        )
+
+    def add_values(self, found: Iterable[Mapping[str, Any]]) -> None:
+        """Plant every value that some Secrets hold."""
+        for secret in found:
             for key, value in (secret.get("data") or {}).items():
                 if is_secret(key):
                     self.add(f"{secret['metadata']['name']}/{key}", base64.b64decode(value).decode(errors="replace"))
