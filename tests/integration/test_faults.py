@@ -375,7 +375,7 @@ def test_inventory(controller: Controller, tables: dict[str, Table], tmp_path: P
 
 def told_of_page_two(controller: Controller, sources: dict[str, Path]) -> dict[str, str]:
     """Return what is told of sources whose list fails at its second page, which it has for a while: no host of the first may be taken."""
-    place = {"catalogue": "test", "namespace": NAMESPACE, "registry_namespace": NAMESPACE}
+    place: dict[str, t.Any] = {"catalogue": "test", "namespace": NAMESPACE, "registry_namespace": NAMESPACE}
     records = [Record(ClientId(number), **place).to_object() for number in MORE_THAN_A_PAGE]
     objects = json.dumps({"apiVersion": "v1", "kind": "List", "items": records})
     lab = controller.deployer.lab

@@ -30,7 +30,8 @@ from support.logins import opens
 ONCE = (
     "400 to a read", "401 to a read", "403 to a read", "404 that is not about the object", "404 to discovery", "409 to a create",
     "409 to an update", "410 to a read", "413 to a create", "422 to a create", "422 to an apply", "429 once, Retry-After 60 s",
-    "429 once to an apply", "500 to a read", "502 once to an apply", "503 on the object, all the time", "503 on discovery only", "504 once to a create",
+    "429 once to an apply", "500 to a read", "502 once to an apply", "503 on the object, all the time", "503 on discovery only",
+    "504 once to a create",
     "reset before the answer to a create, once", "reset in the middle of the answer to a create", "answer lost after a create",
     "answer lost after an update", "answer lost after an apply", "30 s of silence to a read", "30 s of silence to an apply",
     "502 once to a delete", "answer lost after a delete", "30 s of silence to a delete",
@@ -82,7 +83,8 @@ PASSWORDS = Entry(
     (
         "409 to an update", "422 to an apply", "429 once to an apply", "502 once to an apply", "503 on discovery only",
         "503 while Jobs are waited for, all the time", "reset while Jobs are waited for, once",
-        "token that expires while Jobs are waited for", "answer lost after an update", "answer lost after an apply", "30 s of silence to an apply", "token that expires before an update",
+        "token that expires while Jobs are waited for", "answer lost after an update", "answer lost after an apply",
+        "30 s of silence to an apply", "token that expires before an update",
     ),
 )  # fmt: skip
 # Of these, what stops a rotation one after the other in `make test`, and what the last run meets.

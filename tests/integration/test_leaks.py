@@ -125,6 +125,17 @@ class Operator:
             self.done[playbook] = given
         return run
 
+    def register_with_own_secrets(self) -> None:
+        """Give the client, before it is provisioned, an SMS token of its own and a variable from a Secret that its operator has made."""
+        name = f"own-{self.client.lower()}"
+        values = {"token": f"own{secrets.token_urlsafe(24)}", "word": f"word{secrets.token_urlsafe(24)}"}
+        self.canaries.add("the client's own SMS token", values["token"])
+        self.canaries.add("a variable from a Secret", values["word"])
+        secret = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": name}, "stringData": values}
+        self.lab.kubectl("apply", "--server-side", "-n", NAMESPACE, "-f", "-", text=json.dumps(secret))
+        own = {"sms4b_secret": {"name": name, "key": "token"}, "secret_environment": {"LMS_WORD": {"name": name, "key": "word"}}}
+        self.deployer.playbook("register_client", "-e", json.dumps({"client": self.client, "settings": own}))
+
     def contacts(self) -> list[dict[str, Any]]:
         """Return a person whom nobody knew before, and plant what is personal."""
         word, number = secrets.token_hex(6), f"{secrets.randbelow(10**6):06}"
@@ -276,6 +287,7 @@ def operator(lab: Lab, audit_from: int, tmp_path_factory: pytest.TempPathFactory
         if name.endswith("PASSWORD"):
             made.canaries.add(name, value)
     made.run("prepare_namespace", ON_SCREEN)
+    made.register_with_own_secrets()
     return made
 
 
@@ -319,6 +331,15 @@ def test_contacts_are_seen_by_those_who_ask_for_them(operator: Operator) -> None
     hits = seen_in(done.places, operator.people)
     assert {"stdout: a name", "stdout: a phone", "stdout: a mailbox"} <= set(hits)
     assert [hit for hit in hits if not hit.startswith(SCREEN)] == []
+
+
+def test_the_client_has_its_own_secrets(operator: Operator) -> None:
+    """So that the search is for values that its pods do get."""
+    name = operator.ready.lower()
+    deployment = operator.lab.get("deployment", f"lms-deployment-{name}", NAMESPACE)
+    env = deployment["spec"]["template"]["spec"]["containers"][0]["env"]
+    references = {one["valueFrom"]["secretKeyRef"]["key"] for one in env if f"own-{name}" in json.dumps(one)}
+    assert references == {"token", "word"}
 
 
 @pytest.fixture(scope="module")
