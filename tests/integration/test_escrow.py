@@ -148,6 +148,25 @@ def test_other_values_are_kept_unless_the_id_is_typed_again(first: str, dev: Pre
     assert data(lab) == before
 
 
+def test_an_older_copy_is_what_both_databases_let_in_after_a_rotation(dev: Prepared, lab: Lab, folder: Path) -> None:
+    """Its Jobs were done, and are still there; the rotation's have taken their logins away since."""
+    dev.provision(ID)
+    before, copies = data(lab), {path.name for path in folder.iterdir()}
+    older = max(folder.iterdir(), key=lambda path: path.stat().st_mtime)
+    dev.playbook("rotate_credentials", "-e", f"client={ID}", "-e", "credentials=postgres,clickhouse")
+    assert data(lab) != before
+    restore(dev, folder, "-e", f"escrow_file={older}", "-e", f"confirm={ID}")
+    assert data(lab) == before
+    assert f"{ID} is ready" in dev.provision(ID).stdout
+    shown = dev.playbook("status_client", "-e", f"client={ID}", "-e", "probe=credentials").stdout
+    assert f"{ID}: postgres agrees, clickhouse agrees" in shown
+    # The back end makes a new login to both databases for each request to this path.
+    assert lab.curl(f"https://backend.lms-dev.example/{ID}/db", "--fail", check=False).returncode == 0
+    for path in folder.iterdir():
+        if path.name not in copies:
+            path.unlink()
+
+
 def test_a_wrong_identity_and_a_damaged_file_are_told_in_a_sentence(first: str, dev: Prepared, folder: Path, tmp_path: Path) -> None:
     other = tmp_path / "other.txt"
     other.write_text(str(PYRAGE.require().x25519.Identity.generate()))

@@ -42,7 +42,7 @@ class Request:
     @property
     def base_name(self) -> str:
         """Return a Job's name without the part of the hash that ends it, as records name the Job."""
-        return str(self.object["metadata"]["name"]).rpartition("-")[0]
+        return _base_name(self.object)
 
     @property
     def hash(self) -> str:
@@ -124,7 +124,7 @@ def plan_jobs(
     """Decide what becomes of each requested Job.
 
     live: whole Jobs by key; recorded: by client id, the databases of its record: by base name, the hash of the Job that was done.
-    redo: repeat what was done.
+    redo: repeat what was done. Of live Jobs with one base name the databases are as the newest has left them: an older one is repeated.
     """
     plan = JobPlan()
     for request in requests:
@@ -134,7 +134,7 @@ def plan_jobs(
             plan.refused.append(no)
         elif found is None:
             (plan.done if was_done(request, recorded) and not redo else plan.create).append(request)
-        elif _gone_wrong(found) or (redo and _has_condition(found, "Complete")):
+        elif _gone_wrong(found) or _is_overtaken(request, found, live) or (redo and _has_condition(found, "Complete")):
             plan.delete.append(found)
             plan.create.append(request)
         else:
@@ -260,6 +260,17 @@ def _is_ours_to_remove(found: Object, clients: t.Container[str]) -> bool:
     labels = metadata.get("labels") or {}
     owned = labels.get(MANAGED_BY) == MANAGER and labels.get(CLIENT_LABEL) in clients
     return owned and found["kind"] not in KEPT_KINDS and bool(_annotation(found, HASH)) and not metadata.get("ownerReferences")
+
+
+def _is_overtaken(request: Request, found: Object, live: t.Mapping[str, Object]) -> bool:
+    """Return whether another Job with this one's base name was made since, so that what this one has done may not hold any more."""
+    made = str(found["metadata"].get("creationTimestamp", ""))
+    others = [one for key, one in live.items() if key != request.key and _base_name(one) == request.base_name and not refusal(request, one)]
+    return any(str(one["metadata"].get("creationTimestamp", "")) >= made for one in others)
+
+
+def _base_name(job: Object) -> str:
+    return str(job["metadata"]["name"]).rpartition("-")[0]
 
 
 def _gone_wrong(job: Object) -> bool:

@@ -73,10 +73,11 @@ def with_values(secret: t.Mapping[str, t.Any], annotations: t.Mapping[str, str],
 def noted_as_made(api: Api, record: Record | None, fresh: Record, actor: str) -> Record:
     """Note in a client's record that its credentials were made, and begin an epoch; where there is no record, create the fresh one so.
 
-    From then on nobody draws new ones: it is done before the first of them is brought from elsewhere.
+    From then on nobody draws new ones: it is done before the first of them is brought from elsewhere. Which Jobs were done is forgotten,
+    as the databases may have other logins by now than those that are brought.
     """
     if record is not None:
-        return change_record(api, record, lambda found: found.begun(actor).with_(credentials=RECORD_MADE))[0]
+        return change_record(api, record, lambda found: found.begun(actor).with_(credentials=RECORD_MADE, databases={}))[0]
     wanted = fresh.begun(actor).with_(credentials=RECORD_MADE)
     api.create(wanted.to_object())
     keep_first(api, wanted, new=True, write=True)

@@ -248,3 +248,29 @@ def test_jobs(case: str, found: Object | None, recorded: dict[str, dict[str, str
     plan = plan_jobs([JOB], {JOB.key: found} if found else {}, recorded, redo=redo)
     lists = {"done": plan.done, "running": plan.running, "delete": plan.delete, "create": plan.create, "refused": plan.refused}
     assert " ".join(name for name, things in lists.items() if things) == expected, case
+
+
+NINE, TEN, ELEVEN = (f"2026-11-21T{hour:02}:00:00Z" for hour in (9, 10, 11))
+
+
+@pytest.mark.parametrize(
+    ("name", "made", "labels", "overtaken"),
+    [
+        ("postgres-setup-c42-77aa01be", NINE, OURS, False),
+        ("postgres-setup-c42-77aa01be", TEN, OURS, True),
+        ("postgres-setup-c42-77aa01be", ELEVEN, OURS, True),
+        ("clickhouse-setup-c42-77aa01be", ELEVEN, OURS, False),
+        ("postgres-setup-c42-77aa01be", ELEVEN, {}, False),
+    ],
+    ids=["an older one", "one of the same second", "a newer one", "one of another database", "a stranger's"],
+)
+@pytest.mark.parametrize(("conditions", "kept"), [(("Complete",), "done"), ((), "running")])
+def test_of_two_jobs_of_one_purpose_only_the_newest_counts(
+    name: str, made: str, labels: Object, overtaken: bool, conditions: tuple[str, ...], kept: str
+) -> None:
+    """Credentials that were rotated and then restored name a Job that was done before the one that took its logins away."""
+    found, other = job(*conditions, creationTimestamp=TEN), job("Complete", creationTimestamp=made, name=name, labels=labels)
+    plan = plan_jobs([JOB], {key_of(one): one for one in (found, other)}, {"C42": {"postgres-setup-c42": "77aa01be12"}})
+    lists = {"done": plan.done, "running": plan.running, "delete": plan.delete, "create": plan.create}
+    assert " ".join(name for name, things in lists.items() if things) == ("delete create" if overtaken else kept)
+    assert plan.delete == ([found] if overtaken else [])

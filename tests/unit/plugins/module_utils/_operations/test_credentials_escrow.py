@@ -404,3 +404,15 @@ def test_a_secret_that_appears_meanwhile_is_taken_where_it_is_equal(cluster: Fak
     cluster.answer("GET", f"/secrets/{RSA}", status=404, body={**absent, "details": details}, times=2)
     with pytest.raises(ConflictError, match="was made by somebody else meanwhile, and differs"):
         restore(cluster, tmp_path)
+
+
+def test_which_jobs_were_done_is_forgotten_with_the_logins_that_they_made(cluster: FakeApi, tmp_path: Path) -> None:
+    act(cluster, folder=str(tmp_path))
+    stored = cluster.stored("ConfigMap", RECORD)
+    assert stored is not None
+    stored["data"]["databases"] = '{"postgres-setup-c42": "5f1c"}'
+    lose(cluster, ("Secret", CREDENTIALS))
+    restore(cluster, tmp_path)
+    stored = cluster.stored("ConfigMap", RECORD)
+    assert stored is not None
+    assert (stored["data"]["databases"], stored["data"]["credentials"]) == ("{}", "made")
