@@ -13,6 +13,8 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from faults import FaultProxy, Rule
+from support.faults import faulty_api, root_url, writes
 from support.ids import fresh
 from support.lab import Lab, Prepared
 from support.runs import Run, until
@@ -100,13 +102,12 @@ def test_a_killed_run_blocks_nobody_for_long(lab: Lab, ready: Prepared) -> None:
     assert (code, f"{client} is ready" in output) == (0, True), output
 
 
-def test_a_run_that_was_overtaken_stops_at_its_next_step_and_says_by_whom(lab: Lab, ready: Prepared) -> None:
-    client = fresh()
-    first = begun(lab, ready, client)
+def overtaken(lab: Lab, prepared: Prepared, client: str, first: Run) -> str:
+    """Stop a run, have another one pass over it as over one that was killed, and let it go on; return what it says then."""
     first.send(signal.SIGSTOP)
     silent = {"spec": {"renewTime": micro_time(time.time() - FREED_WITHIN_SECONDS)}}
     lab.kubectl("patch", "lease", f"lms-client-{client.lower()}", "-n", SPACE, "--type=merge", "-p", json.dumps(silent))
-    code, output = provisioning(ready, client, lms_keys_token_ttl_hours=9).ended()
+    code, output = provisioning(prepared, client, lms_keys_token_ttl_hours=9).ended()
     assert (code, f"{client} is ready" in output) == (0, True), output
     first.send(signal.SIGCONT)
     code, output = first.ended()
@@ -114,3 +115,40 @@ def test_a_run_that_was_overtaken_stops_at_its_next_step_and_says_by_whom(lab: L
     assert f"client: {client} was taken over by root@" in output
     assert "this run stops before it writes anything more" in output
     assert lab.get("configmap", f"lms-config-{client.lower()}", SPACE)["data"]["LMS_KEYS_TOKEN_TTL_HOURS"] == "9"
+    return output
+
+
+@pytest.mark.parametrize("kind", ["", "secret", "job", "deployment"], ids=["once it has the Lease", "Secrets", "Jobs", "the environment"])
+def test_a_run_that_was_overtaken_stops_at_its_next_step_and_says_by_whom(lab: Lab, ready: Prepared, kind: str) -> None:
+    """kind: what it has made when it is overtaken."""
+    client = fresh()
+    first = begun(lab, ready, client)
+    if kind:
+        until(lambda: lab.get(kind, "", SPACE, selector=f"rarus.lms/client={client}").get("items"), f"a {kind}")
+    overtaken(lab, ready, client, first)
+
+
+@pytest.fixture(scope="module")
+def proxy(lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> Iterator[FaultProxy]:
+    """Provide the proxy before the lab's API."""
+    with faulty_api(lab, tmp_path_factory.mktemp("proxy")) as running:
+        yield running
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "variables"),
+    [("PATCH", "/jobs/", {}), ("PATCH", "/services/", {}), ("DELETE", "/ingresses/", {"lms_publish": "none"})],
+    ids=["Jobs are created", "objects are applied", "an object is removed"],
+)
+def test_a_call_that_failed_is_not_repeated_by_a_run_that_was_overtaken(
+    lab: Lab, ready: Prepared, proxy: FaultProxy, method: str, path: str, variables: dict[str, Any]
+) -> None:
+    client = fresh()
+    if variables:
+        ready.provision(client)
+    proxy.rules = [Rule(method, path, status=504, body="<html><body>504 Gateway Time-out</body></html>")]
+    first = provisioning(ready, client, lms_api_root_url=root_url(lab, proxy), **variables)
+    until(lambda: any((one.method, one.became) == (method, "504") for one in list(proxy.passed)), "a call that fails")
+    before = len(proxy.passed)
+    overtaken(lab, ready, client, first)
+    assert writes(proxy.passed[before:]) == []
