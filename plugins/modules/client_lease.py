@@ -92,6 +92,10 @@ epochs:
   description: The epoch of each client that this run holds, by its id.
   returned: success
   type: dict
+lease:
+  description: What tasks that wait take as O(rarus.lms.jobs_info#module:lease), to renew these Leases. Empty where none are held.
+  returned: success
+  type: dict
 waited:
   description: Whether another run held one of the Leases before. What was read earlier may be out of date then.
   returned: success

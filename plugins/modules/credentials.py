@@ -26,6 +26,7 @@ description:
     to rotate, C(update) on C(secrets) and C(list) on C(pods) too.
 extends_documentation_fragment:
   - rarus.lms.kubernetes
+  - rarus.lms.lease
   - rarus.lms.place
   - rarus.lms.attributes
 options:

@@ -24,6 +24,7 @@ description:
     needs C(create) and C(delete) on C(jobs) (batch).
 extends_documentation_fragment:
   - rarus.lms.kubernetes
+  - rarus.lms.lease
   - rarus.lms.place
   - rarus.lms.attributes.info
 options:

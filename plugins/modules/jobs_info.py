@@ -22,6 +22,7 @@ description:
     (coordination.k8s.io) in the registry's namespace.
 extends_documentation_fragment:
   - rarus.lms.kubernetes
+  - rarus.lms.lease
   - rarus.lms.attributes.info
 options:
   jobs:
@@ -43,22 +44,6 @@ options:
   since:
     description: When the run began, in seconds since 1970 (UTC). The seconds that a failure shows count from there.
     type: float
-  lease:
-    description: The Leases to renew while waiting, those of the clients in O(jobs). Left out where none are held.
-    type: dict
-    suboptions:
-      token:
-        description: RV(rarus.lms.client_lease#module:token) of this run.
-        type: str
-        required: true
-      registry_namespace:
-        description: Namespace that the Leases lie in.
-        type: str
-        required: true
-      duration:
-        description: Seconds within which the Leases are to be renewed.
-        type: int
-        default: 20
   redact_secrets:
     description:
       - Names of Secrets of O(namespace) whose values are taken out of logs and messages too, such as the databases' administrators'.

@@ -9,6 +9,7 @@ A Lease only keeps people from working against each other; that nothing is writt
 from __future__ import annotations
 
 import contextlib
+import math
 import secrets
 import time
 import typing as t
@@ -25,7 +26,7 @@ from .._k8s.resources import Ref
 from .._k8s.waiting import looks
 from .registry import actor_or_default, change_record, known_record
 
-__all__ = ["ARGUMENT_SPEC", "HELD_OPTIONS", "OPERATION", "Holding", "held", "run"]
+__all__ = ["ARGUMENT_SPEC", "HELD_OPTIONS", "LEASE_OPTIONS", "OPERATION", "Holding", "beats", "held", "run"]
 
 ARGUMENT_SPEC: dict[str, t.Any] = {
     **KUBERNETES_OPTIONS,
@@ -44,6 +45,20 @@ ARGUMENT_SPEC: dict[str, t.Any] = {
 HELD_OPTIONS: dict[str, t.Any] = {
     "lease_seconds": {"type": "int", "default": LEASE_SECONDS},
     "lease_wait_seconds": {"type": "int", "default": 120},
+}
+
+# Of operations that wait while their run holds Leases (doc fragment rarus.lms.lease).
+LEASE_OPTIONS: dict[str, t.Any] = {
+    "lease": {
+        "type": "dict",
+        "options": {
+            "token": {"type": "str", "required": True, "no_log": False},
+            "clients": {"type": "list", "elements": "str", "required": True},
+            "registry_namespace": {"type": "str", "required": True},
+            "duration": {"type": "int", "default": LEASE_SECONDS},
+            "actor": {"type": "str", "default": ""},
+        },
+    },
 }
 
 TOKEN_BYTES = 8
@@ -160,13 +175,23 @@ def held(api: Api, registry: str, client: ClientId, params: t.Mapping[str, t.Any
             holding.give_back(client)
 
 
+def beats(api: Api, lease: t.Mapping[str, t.Any] | None) -> t.Callable[[], None]:
+    """Return what a wait calls at every look, so that the run keeps its Leases (LEASE_OPTIONS); the first call renews them in any case."""
+    if not lease:
+        return lambda: None
+    clients = [ClientId.parse(client, "lease.clients") for client in lease["clients"]]
+    holding = Holding.of_run(api, lease["registry_namespace"], clients, lease["token"], lease["duration"], lease["actor"])
+    holding.beaten = -math.inf
+    return holding.beat
+
+
 def run(params: t.Mapping[str, t.Any], context: Context) -> dict[str, t.Any]:
     """Return the token and the epochs by which the run's next steps prove that they are still its own."""
     clients = sorted({ClientId.parse(client, "clients") for client in params["clients"]})
     token = params["token"] or secrets.token_hex(TOKEN_BYTES)
     actor = actor_or_default(params["actor"])
     epochs = {ClientId.parse(client, "epochs").id: int(epoch) for client, epoch in params["epochs"].items()}
-    result: dict[str, t.Any] = {"changed": False, "token": token, "waited": False, "epochs": epochs}
+    result: dict[str, t.Any] = {"changed": False, "token": token, "waited": False, "epochs": epochs, "lease": {}}
     if context.check_mode or not clients:
         return result
     holding = Holding.of_run(connect(params), params["registry_namespace"], clients, token, params["duration"], actor)
@@ -180,7 +205,8 @@ def run(params: t.Mapping[str, t.Any], context: Context) -> dict[str, t.Any]:
         else:
             result["waited"] = holding.take(client, params["wait_timeout"], context) or result["waited"]
             epochs[client.id] = _begun(holding, client, actor)
-    return {**result, "changed": True}
+    kept = {"token": token, "clients": list(epochs), "actor": actor, **{key: params[key] for key in ("registry_namespace", "duration")}}
+    return {**result, "changed": True, "lease": kept}
 
 
 def _begun(holding: Holding, client: ClientId, actor: str) -> int:

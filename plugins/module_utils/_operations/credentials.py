@@ -20,6 +20,7 @@ from .._domain.rotation import PARTS, STEPS
 from .._domain.screen import stage
 from .._k8s.connection import KUBERNETES_OPTIONS, PLACE_OPTIONS, connect
 from .._vault.connection import STORE_OPTIONS
+from .client_lease import LEASE_OPTIONS
 from .client_secrets import Secrets, Work, brought_key, listed, told, watched
 from .credentials_home import DIFFERING, Home, home_of
 from .credentials_rotation import rotate
@@ -58,6 +59,7 @@ ARGUMENT_SPEC: dict[str, t.Any] = {
     "step": {"type": "str", "choices": list(STEPS)},
     "confirm": {"type": "str", "default": ""},
     "wait_timeout": {"type": "int", "default": 120},
+    **LEASE_OPTIONS,
     "epoch": {"type": "int"},
     "actor": {"type": "str", "default": ""},
 }

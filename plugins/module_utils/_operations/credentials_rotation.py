@@ -17,6 +17,7 @@ from .._domain.names import APP_LABEL, app_label
 from .._domain.rotation import CLOSE, OPEN, RSA_PART, SEED_PART, SWITCH, Rotation
 from .._domain.screen import progress, stage
 from .._k8s.waiting import looks
+from .client_lease import beats
 from .client_secrets import Secrets, Work, annotations_of, brought_key, listed, told, watched, with_values
 from .credentials_home import Home, home_of
 from .registry import actor_or_default, known_record
@@ -87,7 +88,9 @@ def _expect_confirmed(work: Work, rotation: Rotation, *, seed_is_old: bool) -> N
 def _wait_for_leavers(work: Work, context: Context) -> None:
     """Wait until no pod of the client is ending: one that drains goes on using the former logins. Raises LmsError after the time-out."""
     leaving: list[str] = []
+    beat = beats(work.api, work.params["lease"])
     for taken, _last in looks(work.params["wait_timeout"]):
+        beat()
         pods = work.api.list("v1", "Pod", work.namespace, label_selector=f"{APP_LABEL}={app_label(work.client)}", metadata_only=True)
         before, leaving = leaving, [pod["metadata"]["name"] for pod in pods if pod["metadata"].get("deletionTimestamp")]
         if not leaving:

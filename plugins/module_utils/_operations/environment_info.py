@@ -30,6 +30,7 @@ from .._k8s.connection import KUBERNETES_OPTIONS, PLACE_OPTIONS, connect
 from .._k8s.image_registry import with_newer_images
 from .._k8s.observation import Observer
 from .._k8s.waiting import looks
+from .client_lease import LEASE_OPTIONS, beats
 from .known_clients import Known, known_clients
 from .report_file import checked_path, write_report
 
@@ -56,6 +57,7 @@ ARGUMENT_SPEC: dict[str, t.Any] = {
     "must_be_ready": {"type": "bool", "default": True},
     "since": {"type": "float"},
     "changes": {"type": "int"},
+    **LEASE_OPTIONS,
     "redact_secrets": {"type": "list", "elements": "str", "default": [], "no_log": False},
     "report": {"type": "path", "default": ""},
 }
@@ -201,7 +203,9 @@ def _wait(observer: Observer, known: t.Mapping[ClientId, Known], params: t.Mappi
     told: dict[ClientId, tuple[str, ...]] = {}
     certain: dict[ClientId, Judged] = {}
     lines = 0
+    beat = beats(observer.api, params.get("lease"))
     for taken, last in looks(params["wait_timeout"]):
+        beat()
         if last:
             observer.forget_logs()
         still = {client: one for client, one in known.items() if client not in certain}

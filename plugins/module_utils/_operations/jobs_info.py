@@ -15,13 +15,12 @@ from .._domain.client_id import ClientId
 from .._domain.diagnosis.jobs import COMPLETE, RUNNING, JobVerdict, ended_marks, job_seconds, judge_job, wanted_by_jobs
 from .._domain.diagnosis.model import Obj, Seen, dig, name_of
 from .._domain.diagnosis.screens import screen_of_job_failure
-from .._domain.lease import LEASE_SECONDS
 from .._domain.names import JOB_UID_LABEL
 from .._domain.screen import progress, stage
 from .._k8s.connection import KUBERNETES_OPTIONS, connect
 from .._k8s.observation import Observer
 from .._k8s.waiting import looks
-from .client_lease import Holding
+from .client_lease import LEASE_OPTIONS, beats
 
 __all__ = ["ARGUMENT_SPEC", "OPERATION", "run", "watch"]
 
@@ -32,14 +31,7 @@ ARGUMENT_SPEC: dict[str, t.Any] = {
     "wait": {"type": "bool", "default": True},
     "wait_timeout": {"type": "int", "default": 300},
     "since": {"type": "float"},
-    "lease": {
-        "type": "dict",
-        "options": {
-            "token": {"type": "str", "required": True, "no_log": False},
-            "registry_namespace": {"type": "str", "required": True},
-            "duration": {"type": "int", "default": LEASE_SECONDS},
-        },
-    },
+    **LEASE_OPTIONS,
     "redact_secrets": {"type": "list", "elements": "str", "default": [], "no_log": False},
 }
 
@@ -64,32 +56,19 @@ class Judged:
 def run(params: t.Mapping[str, t.Any], context: Context) -> dict[str, t.Any]:
     """Return state and seconds of each Job; with wait, once all are complete. Raises LmsError at the first that is certain to fail."""
     jobs = {ClientId.parse(client, "jobs"): _names(client, names) for client, names in params["jobs"].items()}
-    api = connect(params)
-    observer = Observer(api, params["namespace"], redact_secrets=params["redact_secrets"])
-    lease = params["lease"]
-    if not lease:
-        return watch(observer, jobs, params, context)
-    holding = Holding.of_run(api, lease["registry_namespace"], list(jobs), lease["token"], lease["duration"])
-    return watch(observer, jobs, params, context, beat=holding.beat)
-
-
-def _unheld() -> None:
-    """Give no sign of life: no Lease is held."""
+    observer = Observer(connect(params), params["namespace"], redact_secrets=params["redact_secrets"])
+    return watch(observer, jobs, params, context)
 
 
 def watch(
-    observer: Observer,
-    jobs: t.Mapping[ClientId, t.Sequence[str]],
-    params: t.Mapping[str, t.Any],
-    context: Context,
-    *,
-    beat: t.Callable[[], None] = _unheld,
+    observer: Observer, jobs: t.Mapping[ClientId, t.Sequence[str]], params: t.Mapping[str, t.Any], context: Context
 ) -> dict[str, t.Any]:
-    """Do what run says, with an observer that is connected; beat is called at every look."""
+    """Do what run says, with an observer that is connected."""
     started = time.time()
     told: set[str] = set()
     stale: frozenset[str] | None = None
     judged: list[Judged] = []
+    beat = beats(observer.api, params["lease"])
     for taken, last in looks(params["wait_timeout"] if params["wait"] and jobs else 0):
         beat()
         seen = _look(observer, list(jobs))

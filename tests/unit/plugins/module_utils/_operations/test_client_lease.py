@@ -138,3 +138,15 @@ def test_a_wait_beats_when_it_is_time(registered: FakeApi, duration: int, writes
     api = connect(registered.params)
     client_lease.Holding.of_run(api, REGISTRY, [ClientId.parse("C42")], first["token"], duration, "anna@desk").beat()
     assert len(registered.writes()) == writes
+
+
+def test_a_wait_renews_at_once_and_then_when_it_is_time(registered: FakeApi) -> None:
+    taken = lease(registered, clients=["C7", "C42"])
+    assert taken["lease"]["clients"] == ["C7", "C42"]
+    registered.requests.clear()
+    beat = client_lease.beats(connect(registered.params), taken["lease"])
+    beat()
+    beat()
+    assert [write.rpartition("/")[2] for write in registered.writes()] == ["lms-client-c7", "lms-client-c42"]
+    assert lease(registered, check_mode=True)["lease"] == lease(registered, state="absent", token=taken["token"])["lease"] == {}
+    client_lease.beats(connect(registered.params), None)()

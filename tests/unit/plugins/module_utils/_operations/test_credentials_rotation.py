@@ -14,6 +14,7 @@ from ansible_collections.rarus.lms.plugins.module_utils._core.errors import Conf
 from ansible_collections.rarus.lms.plugins.module_utils._core.operation import Context
 from ansible_collections.rarus.lms.plugins.module_utils._domain import credentials as domain
 from ansible_collections.rarus.lms.plugins.module_utils._domain.client_id import ClientId
+from ansible_collections.rarus.lms.plugins.module_utils._domain.lease import Lease
 from ansible_collections.rarus.lms.plugins.module_utils._domain.record import Record
 from ansible_collections.rarus.lms.plugins.module_utils._domain.rotation import PARTS, STEPS
 from ansible_collections.rarus.lms.plugins.module_utils._k8s import transport, waiting
@@ -184,6 +185,16 @@ def test_former_logins_stay_open_while_a_pod_drains(api: FakeApi, monkeypatch: p
     call(api, lines, parts=["postgres"], step="close")
     assert "C42: b still drains, so the former logins stay open" in lines[0]
     assert "postgres-previous-user" not in values(api)
+
+
+def test_a_wait_for_pods_that_drain_keeps_the_leases_of_its_run(api: FakeApi) -> None:
+    lease = {"token": "5f1c", "clients": ["C42", "C43"], "registry_namespace": "lms-dev", "duration": 20, "actor": "anna@desk"}
+    api.add(*(Lease(ClientId.parse(client), "lms-dev", "anna@desk 5f1c").to_object() for client in lease["clients"]))
+    for step in ("open", "switch"):
+        call(api, parts=["postgres"], step=step, lease=lease)
+    api.requests.clear()
+    call(api, parts=["postgres"], step="close", lease=lease)
+    assert [write.rpartition("/")[2] for write in api.writes()] == ["lms-client-c42", "lms-client-c43", CREDENTIALS]
 
 
 def test_somebody_elses_write_between_read_and_write_wins(api: FakeApi) -> None:

@@ -13,9 +13,11 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from ansible_collections.rarus.lms.plugins.module_utils._core.errors import InputError, LmsError, UnknownStateError
+from ansible_collections.rarus.lms.plugins.module_utils._core.errors import ConflictError, InputError, LmsError, UnknownStateError
 from ansible_collections.rarus.lms.plugins.module_utils._core.operation import Context
+from ansible_collections.rarus.lms.plugins.module_utils._domain.client_id import ClientId
 from ansible_collections.rarus.lms.plugins.module_utils._domain.diagnosis.model import PublicAnswer
+from ansible_collections.rarus.lms.plugins.module_utils._domain.lease import Lease
 from ansible_collections.rarus.lms.plugins.module_utils._k8s import observation, waiting
 from ansible_collections.rarus.lms.plugins.module_utils._operations import environment_info
 from ansible_collections.rarus.lms.plugins.module_utils._operations.environment_info import run
@@ -457,3 +459,20 @@ def test_a_public_path_that_stays_wrong_fails(api: FakeApi, monkeypatch: pytest.
     error = failure(api, probe="controller", wait_timeout=30)
     assert error.data["environments"][0]["findings"][0]["cause"] == "certificate_expired"
     assert error.data["environments"][0]["seconds"] < 30
+
+
+LEASE = {"token": "5f1c", "clients": ["C42", "C43"], "registry_namespace": "lms-dev", "duration": 20, "actor": "anna@desk"}
+
+
+def test_a_wait_keeps_the_leases_of_its_run(api: FakeApi) -> None:
+    """Those of all clients that the run has taken: others wait meanwhile, and it stops where one has not."""
+    clients = [ClientId.parse(client) for client in LEASE["clients"]]
+    api.add(*READY, *(Lease(client, "lms-dev", "anna@desk 5f1c").to_object() for client in clients))
+    judge(api, lease=LEASE)
+    assert api.writes() == []
+    judge(api, wait=True, lease=LEASE)
+    leases = "PUT /apis/coordination.k8s.io/v1/namespaces/lms-dev/leases"
+    assert api.writes() == [f"{leases}/lms-client-c42", f"{leases}/lms-client-c43"]
+    api.add(Lease(clients[1], "lms-dev", "bert@desk 77aa").to_object())
+    with pytest.raises(ConflictError, match="C43 was taken over by bert@desk"):
+        judge(api, wait=True, lease=LEASE)

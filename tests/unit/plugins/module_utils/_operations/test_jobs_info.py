@@ -12,6 +12,8 @@ import typing as t
 import pytest
 from ansible_collections.rarus.lms.plugins.module_utils._core.errors import InputError, LmsError
 from ansible_collections.rarus.lms.plugins.module_utils._core.operation import Context
+from ansible_collections.rarus.lms.plugins.module_utils._domain.client_id import ClientId
+from ansible_collections.rarus.lms.plugins.module_utils._domain.lease import Lease
 from ansible_collections.rarus.lms.plugins.module_utils._k8s import waiting
 from ansible_collections.rarus.lms.plugins.module_utils._operations.jobs_info import run
 from support.diagnosis_cases import BASE, laid_over
@@ -189,3 +191,10 @@ def test_bad_options_are_refused_before_anything_is_read(api: FakeApi) -> None:
     with pytest.raises(InputError, match='jobs: "42" is not a client id'):
         wait(api, {"42": []})
     assert api.requests == []
+
+
+def test_a_wait_keeps_the_leases_of_its_run(api: FakeApi) -> None:
+    api.add(job(**COMPLETE), job(CLICKHOUSE, **COMPLETE), Lease(ClientId.parse("C42"), "lms-dev", "anna@desk 5f1c").to_object())
+    lease = {"token": "5f1c", "clients": ["C42"], "registry_namespace": "lms-dev", "duration": 20, "actor": "anna@desk"}
+    wait(api, lease=lease)
+    assert api.writes() == ["PUT /apis/coordination.k8s.io/v1/namespaces/lms-dev/leases/lms-client-c42"]
