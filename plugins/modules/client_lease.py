@@ -47,6 +47,12 @@ options:
     description: RV(epochs) of an earlier task of the same run. Their Leases are renewed, and must still be this run's.
     type: dict
     default: {}
+  records:
+    description:
+      - Records of clients as this run has read them, by id, as RV(rarus.lms.client#module:record). Where a client's settings or phase
+        have been changed since, its Lease is not taken, because the run would go by what does not hold any more.
+    type: dict
+    default: {}
   duration:
     description: Seconds within which this run means to renew its Leases, and after which others may pass over them.
     type: int

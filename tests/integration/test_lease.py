@@ -102,6 +102,22 @@ def test_a_killed_run_blocks_nobody_for_long(lab: Lab, ready: Prepared) -> None:
     assert (code, f"{client} is ready" in output) == (0, True), output
 
 
+def test_settings_that_were_changed_while_a_run_waited_stop_it(lab: Lab, ready: Prepared) -> None:
+    client = fresh()
+    ready.playbook("register_client", "-e", f"client={client}", "-e", "organisation=Brot", "-e", "confirm=C1")
+    lab.hold(client, SPACE, "anna@desk")
+    run = provisioning(ready, client)
+    until(lambda: f"{client} is held by anna@desk since" in run.output, "a run that waits")
+    ready.playbook("edit_client", "-e", f"client={client}", "-e", json.dumps({"settings": {"keys_token_ttl_hours": 9}}))
+    lab.release(client, SPACE)
+    code, output = run.ended()
+    assert code == 2, output
+    assert f"the settings of {client} were changed by another run" in output
+    assert lab.get("secret", "", SPACE, selector=f"rarus.lms/client={client}").get("items", []) == []
+    assert f"{client} is ready" in ready.provision(client).stdout
+    assert lab.get("configmap", f"lms-config-{client.lower()}", SPACE)["data"]["LMS_KEYS_TOKEN_TTL_HOURS"] == "9"
+
+
 def overtaken(lab: Lab, prepared: Prepared, client: str, first: Run) -> str:
     """Stop a run, have another one pass over it as over one that was killed, and let it go on; return what it says then."""
     first.send(signal.SIGSTOP)

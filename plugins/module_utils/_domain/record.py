@@ -187,6 +187,16 @@ class Record:
                 hint="Run the same again when that run has ended.",
             )
 
+    def expect_as_read(self, *, settings: t.Mapping[str, t.Any], phase: str) -> None:
+        """Raise ConflictError where settings or phase are others than those that a run has read, by which it would act."""
+        changed = [*(["the phase"] if self.phase != phase else []), *(["the settings"] if dict(self.settings) != dict(settings) else [])]
+        if changed:
+            raise ConflictError(
+                f"client: {' and '.join(changed)} of {self.client} {'were' if changed[-1].endswith('s') else 'was'} changed by another run"
+                f" {self.where}; this run stops before it writes anything more.",
+                hint="Run the same command again: it reads them anew.",
+            )
+
     def begun(self, actor: str) -> Record:
         """Return the record with a new epoch, begun by the run of the actor that has just taken the client's Lease."""
         return replace(self, epoch=self.epoch + 1, epoch_by=actor)

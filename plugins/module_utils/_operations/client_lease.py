@@ -20,6 +20,7 @@ from .._core.operation import Context, Operation
 from .._domain.client_id import ClientId
 from .._domain.lease import LEASE_SECONDS, Lease, holder_identity, holder_shown
 from .._domain.names import lease_name
+from .._domain.record import Record
 from .._k8s.api import Api
 from .._k8s.connection import KUBERNETES_OPTIONS, connect
 from .._k8s.resources import Ref
@@ -36,6 +37,7 @@ ARGUMENT_SPEC: dict[str, t.Any] = {
     # Names a run among others, and opens nothing.
     "token": {"type": "str", "default": "", "no_log": False},
     "epochs": {"type": "dict", "default": {}},
+    "records": {"type": "dict", "default": {}},
     "duration": {"type": "int", "default": LEASE_SECONDS},
     "wait_timeout": {"type": "int", "default": 120},
     "actor": {"type": "str", "default": ""},
@@ -198,21 +200,34 @@ def run(params: t.Mapping[str, t.Any], context: Context) -> dict[str, t.Any]:
     if params["state"] == "absent":
         freed = [client for client in clients if holding.give_back(client)]
         return {**result, "changed": bool(freed), "epochs": {}}
-    for client in clients:
-        if client.id in epochs:
-            known_record(holding.api, holding.registry, client).expect_epoch(epochs[client.id])
-            holding.keep(client)
-        else:
-            result["waited"] = holding.take(client, params["wait_timeout"], context) or result["waited"]
-            epochs[client.id] = _begun(holding, client, actor)
+    taken: list[ClientId] = []
+    try:
+        for client in clients:
+            if client.id in epochs:
+                known_record(holding.api, holding.registry, client).expect_epoch(epochs[client.id])
+                holding.keep(client)
+            else:
+                result["waited"] = holding.take(client, params["wait_timeout"], context) or result["waited"]
+                taken.append(client)
+                epochs[client.id] = _begun(holding, client, actor, params["records"].get(client.id))
+    except ConflictError:
+        for client in taken:
+            holding.give_back(client)
+        raise
     kept = {"token": token, "clients": list(epochs), "actor": actor, **{key: params[key] for key in ("registry_namespace", "duration")}}
     return {**result, "changed": True, "lease": kept}
 
 
-def _begun(holding: Holding, client: ClientId, actor: str) -> int:
-    """Begin an epoch in a client's record, and return it."""
+def _begun(holding: Holding, client: ClientId, actor: str, read: t.Mapping[str, t.Any] | None) -> int:
+    """Begin an epoch in a client's record, and return it; read: the record as this run knows it, by which it is about to act."""
     record = known_record(holding.api, holding.registry, client)
-    record, _written = change_record(holding.api, record, lambda found: found.begun(actor))
+
+    def begun(found: Record) -> Record:
+        if read:
+            found.expect_as_read(settings=read["settings"], phase=read["phase"])
+        return found.begun(actor)
+
+    record, _written = change_record(holding.api, record, begun)
     return record.epoch
 
 

@@ -27,6 +27,7 @@ def lease(api: FakeApi, *, lines: list[str] | None = None, check_mode: bool = Fa
         "registry_namespace": REGISTRY,
         "token": "",
         "epochs": {},
+        "records": {},
         "duration": LEASE_SECONDS,
         "wait_timeout": 0,
         "actor": "anna@desk",
@@ -150,3 +151,39 @@ def test_a_wait_renews_at_once_and_then_when_it_is_time(registered: FakeApi) -> 
     assert [write.rpartition("/")[2] for write in registered.writes()] == ["lms-client-c7", "lms-client-c42"]
     assert lease(registered, check_mode=True)["lease"] == lease(registered, state="absent", token=taken["token"])["lease"] == {}
     client_lease.beats(connect(registered.params), None)()
+
+
+@pytest.mark.parametrize(
+    ("changes", "what"),
+    [
+        ({"settings": {"replicas": 2}}, "the settings of C42 were"),
+        ({"phase": "suspended"}, "the phase of C42 was"),
+        ({"phase": "retired", "settings": {"replicas": 2}}, "the phase and the settings of C42 were"),
+    ],
+)
+def test_a_run_does_not_go_by_settings_that_were_changed_since_it_read_them(
+    registered: FakeApi, changes: dict[str, t.Any], what: str
+) -> None:
+    read = {client: record(registered, client).as_dict() for client in ("C7", "C42")}
+    registered.add(record(registered).with_(**changes).to_object())
+    with pytest.raises(ConflictError, match=rf"^client: {what} changed by another run \(ConfigMap .*; this run stops before"):
+        lease(registered, clients=["C7", "C42"], records=read)
+    assert (stored(registered).holder, stored(registered, "C7").holder) == ("", "")
+    assert record(registered).epoch == 0
+    read["C42"] = record(registered).as_dict()
+    assert lease(registered, clients=["C7", "C42"], records=read)["epochs"] == {"C7": 2, "C42": 1}
+
+
+def test_settings_that_are_changed_while_the_run_waits_stop_it(registered: FakeApi) -> None:
+    first = lease(registered, actor="bert@desk")
+    read = {"C42": record(registered).as_dict()}
+
+    def edited() -> None:
+        registered.add(record(registered).with_(settings={"replicas": 2}).to_object())
+        lease(registered, state="absent", token=first["token"], actor="bert@desk")
+
+    timer = threading.Timer(0.3, edited)
+    timer.start()
+    with pytest.raises(ConflictError, match="the settings of C42 were changed"):
+        lease(registered, wait_timeout=20, records=read)
+    timer.join()
