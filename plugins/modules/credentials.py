@@ -171,7 +171,7 @@ options:
     default: 120
   epoch:
     description:
-      - Epoch of the record as M(rarus.lms.client_lease) has returned it. Where another run has begun one since, nothing is rotated.
+      - Epoch of the record as M(rarus.lms.client_lease) has returned it. Where another run has begun one since, nothing is written.
     type: int
   actor:
     description: Who rotates. Empty means the user and host, and the number of the AWX job.

@@ -18,7 +18,7 @@ from .._domain.rotation import SECOND_LOGIN, Rotation, rotated_dates
 from .._k8s.api import Api
 from .._k8s.resources import Ref
 from .client_organisations import keep_first
-from .registry import change_record
+from .registry import change_record, known_record
 
 __all__ = [
     "RESTORE",
@@ -62,6 +62,11 @@ class Work:
     def ref(self, name: str) -> Ref:
         """Return the reference of a Secret in the client's namespace."""
         return Ref("v1", "Secret", name, self.namespace)
+
+    def expect_epoch(self) -> None:
+        """Raise ConflictError where another run has taken the client over; comes before every write of a run that began an epoch."""
+        if self.params.get("epoch") is not None:
+            known_record(self.api, self.registry, self.client).expect_epoch(self.params["epoch"])
 
 
 def with_values(secret: t.Mapping[str, t.Any], annotations: t.Mapping[str, str], data: t.Mapping[str, str]) -> dict[str, t.Any]:

@@ -153,16 +153,21 @@ def _completed(work: Work, record: Record, missing: t.Sequence[str], home: Home,
     made: Secrets = {}
     if missing:
         fresh = {name: {} if home.known else _fresh(work, name) for name in missing}
-        record, _written = change_record(work.api, record, _note(CREATING))
+        record, _written = change_record(work.api, record, _note(CREATING, work.params["epoch"]))
         for name, secret in home.keep(fresh, found).items():
             made[name] = _created(work, secret)
-    change_record(work.api, record, _note(RECORD_MADE))
+    change_record(work.api, record, _note(RECORD_MADE, work.params["epoch"]))
     return made
 
 
-def _note(state: str) -> t.Callable[[Record], Record]:
-    """Return the change of a record that notes a state of the credentials; "made" is never taken back."""
-    return lambda record: record if record.credentials == RECORD_MADE else record.with_(credentials=state)
+def _note(state: str, epoch: int | None = None) -> t.Callable[[Record], Record]:
+    """Return the change of a record that notes a state of the credentials; "made" is never taken back, and not by a run that was overtaken."""
+
+    def noted(record: Record) -> Record:
+        record.expect_epoch(epoch)
+        return record if record.credentials == RECORD_MADE else record.with_(credentials=state)
+
+    return noted
 
 
 def _fresh(work: Work, name: str) -> dict[str, t.Any]:
@@ -177,6 +182,7 @@ def _fresh(work: Work, name: str) -> dict[str, t.Any]:
 
 def _created(work: Work, secret: dict[str, t.Any]) -> dict[str, t.Any]:
     """Create a Secret; where somebody else was first, theirs is the one that counts, if it is ours."""
+    work.expect_epoch()
     try:
         return work.api.create(secret)
     except ConflictError:

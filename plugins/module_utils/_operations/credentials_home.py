@@ -114,6 +114,7 @@ class VaultHome(Home):
 
     def _write(self, entry: Entry) -> None:
         """Write the next version, and go on with what is read back."""
+        self._work.expect_epoch()
         self._take(self._store.write(self._path, entry.to_data(), based_on=self._version.number))
 
     def _put(self, found: Secrets, text: str, former: Secrets | None = None) -> bool:
@@ -130,6 +131,7 @@ class VaultHome(Home):
         started = time.monotonic()
         wanted = entry.secrets()
         for name in names if not self._context.check_mode else ():
+            self._work.expect_epoch()
             found[name] = self._work.api.replace(_over(found[name], wanted[name]))
         if names:
             self._report(f"{' and '.join(names)} follows {self._where}, version {self._version.number}", started)

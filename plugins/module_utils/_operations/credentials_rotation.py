@@ -20,7 +20,7 @@ from .._k8s.waiting import looks
 from .client_lease import beats
 from .client_secrets import Secrets, Work, annotations_of, brought_key, listed, told, watched, with_values
 from .credentials_home import Home, home_of
-from .registry import actor_or_default, known_record
+from .registry import actor_or_default
 
 __all__ = ["rotate"]
 
@@ -106,8 +106,7 @@ def _wait_for_leavers(work: Work, context: Context) -> None:
 
 def _write(work: Work, home: Home, found: Secrets, rotation: Rotation) -> None:
     """Write the step; `found` then has what was stored. Raises ConflictError where somebody else wrote since it was read."""
-    if work.params["epoch"] is not None:
-        known_record(work.api, work.registry, work.client).expect_epoch(work.params["epoch"])
+    work.expect_epoch()
     credentials_name, rsa_name = work.names
     wanted: Secrets = {}
     if RSA_PART in rotation.parts and rotation.step in (OPEN, SWITCH):

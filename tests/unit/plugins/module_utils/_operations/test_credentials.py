@@ -9,7 +9,7 @@ import json
 import typing as t
 
 import pytest
-from ansible_collections.rarus.lms.plugins.module_utils._core.errors import InputError, LmsError, UnknownStateError
+from ansible_collections.rarus.lms.plugins.module_utils._core.errors import ConflictError, InputError, LmsError, UnknownStateError
 from ansible_collections.rarus.lms.plugins.module_utils._core.operation import Context
 from ansible_collections.rarus.lms.plugins.module_utils._domain import credentials as domain
 from ansible_collections.rarus.lms.plugins.module_utils._domain.client_id import ClientId
@@ -244,6 +244,27 @@ def test_a_run_that_was_overtaken_between_its_reads_does_not_cry_loss(registered
     first = make(registered)
     registered.answer("GET", "/secrets", body={"kind": "SecretList", "apiVersion": "v1", "metadata": {}, "items": []})
     assert make(registered)["fingerprint"] == first["fingerprint"]
+
+
+@pytest.mark.parametrize("writes", range(4), ids=["at its beginning", "after its first note", "after a Secret", "after both"])
+def test_a_run_that_was_overtaken_writes_nothing_more(registered: FakeApi, monkeypatch: pytest.MonkeyPatch, writes: int) -> None:
+    """The other run begins its epoch once this one has written so often."""
+    act = registered._act
+
+    def overtaken(request: t.Any) -> t.Any:
+        answer = act(request)
+        found = registered.stored("ConfigMap", RECORD)
+        assert found is not None
+        if len(registered.writes()) == writes and found["data"]["epoch"] == "3":
+            registered.add(Record.from_object(found, C42).with_(epoch=4, epoch_by="bert@desk").to_object())
+        return answer
+
+    registered.add(Record(client=C42, catalogue="lms-dev", namespace="lms-dev", registry_namespace="lms-dev", epoch=3).to_object())
+    monkeypatch.setattr(registered, "_act", overtaken)
+    with pytest.raises(ConflictError, match="C42 was taken over by bert@desk; this run stops before it writes anything more"):
+        make(registered, epoch=3)
+    assert [bool(registered.stored("Secret", name)) for name in (CREDENTIALS, RSA)] == [writes > 1, writes > 2]
+    assert recorded(registered) == ("creating" if writes else "none")
 
 
 def test_a_secret_that_is_being_deleted_is_not_taken(registered: FakeApi) -> None:

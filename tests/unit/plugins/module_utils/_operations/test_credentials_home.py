@@ -348,3 +348,16 @@ def test_check_mode_writes_nothing(world: World) -> None:
     assert world.call(check_mode=True, differing="vault", confirm="C42")["changed"] is True
     assert world.values() == before
     assert world.lines[-1].startswith("  credentials  C42: would be: lms-credentials-c42 follows secret/lms/C42, version 1")
+
+
+@pytest.mark.parametrize("state", ["present", "rotated"])
+@pytest.mark.parametrize("behind", ["Secrets", "Vault"])
+def test_a_run_that_was_overtaken_has_neither_follow_the_other(world: World, state: str, behind: str) -> None:
+    world.call()
+    before = world.kept()
+    world.change(SEED, b"ab" * 64)
+    writes, values = world.api.writes(), world.values()
+    words: Object = {"state": state, "parts": ["postgres"], "step": "open"} if state == "rotated" else {}
+    with pytest.raises(ConflictError, match="C42 was taken over by another run"):
+        world.call(epoch=7, differing="vault" if behind == "Secrets" else "secret", confirm="C42", **words)
+    assert (world.api.writes(), world.values(), world.kept()) == (writes, values, before)
