@@ -55,7 +55,7 @@ ARGUMENT_SPEC: dict[str, t.Any] = {
 class Wish:
     """What shall hold of a client, judged before anything is asked; client is None for an id that is still to be formed.
 
-    organisation "", contacts None and settings None leave what the record has. resume: a suspended client goes on.
+    organisation "", contacts None and settings None leave what the record has. resume: a suspended client goes on. actor: who wishes it.
     """
 
     client: ClientId | None
@@ -64,6 +64,7 @@ class Wish:
     settings: dict[str, t.Any] | None
     state: str
     resume: bool
+    actor: str
 
     @classmethod
     def read(cls, params: t.Mapping[str, t.Any]) -> Wish:
@@ -77,6 +78,7 @@ class Wish:
             own_settings(settings, params["client"]) if settings is not None else None,
             params["state"],
             params["resume"],
+            actor_or_default(params["actor"]),
         )
         wish._judge(params)
         return replace(wish, contacts=[]) if params["forget_contacts"] else wish
@@ -102,7 +104,10 @@ class Wish:
             )
 
     def change(self, record: Record) -> Record:
-        """Return the record as it shall be; raises InputError where the client has left."""
+        """Return the record as it shall be; raises InputError where the client has left.
+
+        Another phase begins an epoch, so that a run under way stops that would go on for a client that is suspended or has left.
+        """
         if record.phase == RETIRED and (self.state != RETIRED or self.organisation or self.settings is not None):
             raise InputError(
                 f"client: {record.client} has left, and an id is never given twice {record.where}.",
@@ -112,7 +117,7 @@ class Wish:
         if self.settings is not None:
             wanted = wanted.with_(settings=self.settings)
         if wanted.phase != record.phase:
-            wanted = wanted.with_(phase_since=utc_now())
+            wanted = wanted.with_(phase_since=utc_now()).begun(self.actor)
         return wanted if wanted == record else wanted.with_(version=VERSION)
 
     def _phase(self, phase: str) -> str:

@@ -161,7 +161,7 @@ def _completed(work: Work, record: Record, missing: t.Sequence[str], home: Home,
 
 
 def _note(state: str, epoch: int | None = None) -> t.Callable[[Record], Record]:
-    """Return the change of a record that notes a state of the credentials; "made" is never taken back, and not by a run that was overtaken."""
+    """Return the change of a record that notes a state of the credentials, by a run of that epoch; "made" is never taken back."""
 
     def noted(record: Record) -> Record:
         record.expect_epoch(epoch)

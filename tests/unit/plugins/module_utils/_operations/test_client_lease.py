@@ -13,6 +13,7 @@ from ansible_collections.rarus.lms.plugins.module_utils._domain.client_id import
 from ansible_collections.rarus.lms.plugins.module_utils._domain.lease import LEASE_SECONDS, Lease
 from ansible_collections.rarus.lms.plugins.module_utils._domain.record import Record
 from ansible_collections.rarus.lms.plugins.module_utils._k8s.connection import connect
+from ansible_collections.rarus.lms.plugins.module_utils._operations import client as listed
 from ansible_collections.rarus.lms.plugins.module_utils._operations import client_lease
 from support.fake_api import FakeApi
 
@@ -187,3 +188,19 @@ def test_settings_that_are_changed_while_the_run_waits_stop_it(registered: FakeA
     with pytest.raises(ConflictError, match="the settings of C42 were changed"):
         lease(registered, wait_timeout=20, records=read)
     timer.join()
+
+
+@pytest.mark.parametrize(
+    "words", [{"state": "suspended"}, {"state": "retired", "confirm": "C42"}, {"resume": True}], ids=["suspended", "retired", "resumed"]
+)
+def test_a_run_under_way_stops_where_its_clients_phase_changes(registered: FakeApi, words: dict[str, t.Any]) -> None:
+    if "resume" in words:
+        registered.add(record(registered).with_(phase="suspended").to_object())
+    taken = lease(registered)
+    defaults = {name: option.get("default") for name, option in listed.ARGUMENT_SPEC.items() if name not in registered.params}
+    given = {"client": "C42", "catalogue": "a", "namespace": "lms-dev", "registry_namespace": REGISTRY, "actor": "bert@desk"}
+    assert listed.run({**registered.params, **defaults, **given, **words}, Context())["changed"]
+    with pytest.raises(ConflictError, match="C42 was taken over by bert@desk; this run stops before it writes anything more"):
+        lease(registered, token=taken["token"], epochs=taken["epochs"])
+    assert listed.run({**registered.params, **defaults, **given, **words}, Context())["changed"] is False
+    assert record(registered).epoch == 2
