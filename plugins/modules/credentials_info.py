@@ -34,6 +34,13 @@ options:
     description: Namespace that the clients' environments live in, and their Secrets with them.
     type: str
     required: true
+  parts:
+    description:
+      - What a run is about to rotate, for RV(remaining). Where a rotation of just these is under way, it is of a run that was killed.
+    type: list
+    elements: str
+    choices: [postgres, clickhouse, seed, rsa]
+    default: []
   probe:
     description:
       - Try the login in use of each client on both databases, from a pod of a Job each, which has the image and mounts of the Job that sets
@@ -123,6 +130,13 @@ clients:
           result.
       type: dict
       sample: {postgres: {state: agrees, why: "", next: ""}}
+remaining:
+  description:
+    - Ids of the clients in whom O(parts) are still to be rotated, those with a rotation under way first. All of them, where none is.
+    - Left out are those that were rotated since the first of the rotations under way began.
+  returned: success
+  type: list
+  elements: str
 """
 
 from ansible_collections.rarus.lms.plugins.module_utils._core.module import run_module

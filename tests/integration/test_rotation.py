@@ -22,6 +22,7 @@ from support.deployer import Audit, audit_of
 from support.ids import fresh
 from support.lab import PLAYBOOKS, ROOT, Lab, Prepared
 from support.logins import opens
+from support.runs import Run, until
 
 POLL_SECONDS = 0.05
 KILL_DEADLINE_SECONDS = 120
@@ -268,3 +269,31 @@ def test_several_clients_are_rotated_batch_after_batch(prod: Prepared, lab: Lab,
         assert f"{client}: rotated rsa" in shown
         assert opens(lab, values(prod, client), tmp_path, client, prefix="prod_") == {"postgres": True, "clickhouse": True}
         assert values(prod, client)["rsa_key"] != before[client]["rsa_key"]
+
+
+def test_a_batch_run_that_was_ended_rotates_no_client_twice(prod: Prepared, lab: Lab) -> None:
+    """Killed in its second batch; and where it gave up at its end, when one client was done and the other was not."""
+    first, second = clients = [fresh(), fresh()]
+    for client in clients:
+        prod.provision(client)
+    together = ",".join(clients)
+    words = {"clients": together, "batch": 1, "credentials": "seed", "confirm": together, "lms_lease_seconds": 5, "lms_lease_wait_seconds": 8}
+    before = {client: values(prod, client)["keys-secret-seed"] for client in clients}
+    run = Run(prod, "rotate_credentials", **words)
+    until(lambda: run.process.poll() is not None or under_way(prod, second), "the second batch")
+    run.kill()
+    made = values(prod, first)["keys-secret-seed"]
+    assert (made != before[first], under_way(prod, first)["step"]) == (True, "close"), run.output
+    run = Run(prod, "rotate_credentials", **words)
+    until(lambda: run.process.poll() is not None or under_way(prod, second).get("step") == "switch", "a new seed of the second client")
+    lab.hold(first, SPACE, "anna@desk")
+    code, output = run.ended()
+    assert (code, f"{first} is held by anna@desk" in output) == (2, True), output
+    new = values(prod, second)["keys-secret-seed"]
+    assert (new != before[second], values(prod, first)["keys-secret-seed"]) == (True, made)
+    assert (under_way(prod, second), under_way(prod, first)["step"]) == ({}, "close")
+    lab.release(first, SPACE)
+    shown = prod.playbook("rotate_credentials", "-e", json.dumps(words)).stdout
+    assert f"goes on where a run was ended; rotated since that began, and not again: {second}" in shown
+    assert [values(prod, client)["keys-secret-seed"] for client in clients] == [made, new]
+    assert [under_way(prod, client) for client in clients] == [{}, {}]

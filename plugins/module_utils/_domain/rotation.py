@@ -34,6 +34,7 @@ __all__ = [
     "annotated",
     "begun_or_next",
     "dated",
+    "remaining",
     "rotated_dates",
 ]
 
@@ -137,6 +138,21 @@ def begun_or_next(rotation: Rotation | None, step: str, parts: t.Sequence[str], 
     if rotation.step != before:
         raise InputError(f"step: {step} comes after {before}, and the rotation has only come to {rotation.step}.")
     return replace(rotation, step=step)
+
+
+def remaining(found: t.Sequence[t.Mapping[str, t.Any]], parts: t.Collection[str]) -> tuple[list[str], list[str]]:
+    """Return the ids of clients that are still to be rotated, and of those that a run has rotated which was killed before it was through.
+
+    found: of each client its id, its rotation under way and the dates of its parts, as rarus.lms.credentials_info tells them. A rotation
+    of these parts that is under way is of such a run. What was rotated since it began is not rotated again. It ends its clients in the
+    opposite order, so the one that began first is under way until all is done; it comes first again.
+    """
+    under_way = [one for one in found if parts and set(one.get("rotation", {}).get("parts", ())) == set(parts)]
+    under_way.sort(key=lambda one: str(one["rotation"]["began"]))
+    began = str(under_way[0]["rotation"]["began"]) if under_way else ""
+    others = [one for one in found if one not in under_way]
+    done = [one for one in others if began and all(one.get("rotated", {}).get(part, "") >= began for part in parts)]
+    return [one["client"] for one in (*under_way, *others) if one not in done], [one["client"] for one in done]
 
 
 def _opened(values: Values, parts: t.Sequence[str], owner: str) -> Values:

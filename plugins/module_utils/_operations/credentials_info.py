@@ -13,6 +13,7 @@ import typing as t
 from .._core.operation import Context, Operation
 from .._domain.client_id import ClientId
 from .._domain.names import CLIENT_LABEL, credentials_secret_name, rsa_secret_name, selector
+from .._domain.rotation import PARTS, remaining
 from .._k8s.api import Api
 from .._k8s.connection import KUBERNETES_OPTIONS, connect
 from .client_secrets import Secrets, facts_of
@@ -24,6 +25,7 @@ ARGUMENT_SPEC: dict[str, t.Any] = {
     **KUBERNETES_OPTIONS,
     "clients": {"type": "list", "elements": "str", "default": []},
     "namespace": {"type": "str", "required": True},
+    "parts": {"type": "list", "elements": "str", "choices": list(PARTS), "default": []},
     "probe": {"type": "bool", "default": False},
     "requests": {"type": "list", "elements": "dict", "default": []},
     "wait_timeout": {"type": "int", "default": 60},
@@ -39,7 +41,10 @@ def run(params: t.Mapping[str, t.Any], context: Context) -> dict[str, t.Any]:
     api = connect(params)
     found = _listed(api, params["namespace"], named)
     clients = {client: _shown(client, found.get(client, {}), params["namespace"]) for client in named or sorted(found)}
-    result = {"changed": False, "clients": list(clients.values())}
+    left, done = remaining(list(clients.values()), params["parts"])
+    result = {"changed": False, "clients": list(clients.values()), "remaining": left}
+    if done:
+        context.report(f"  rotation  goes on where a run was ended; rotated since that began, and not again: {', '.join(done)}")
     if params["probe"]:
         answers = probed(api, [client for client, shown in clients.items() if not shown["missing"]], params, context)
         for client, databases in answers.items():

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import typing as t
 
 import pytest
 from ansible_collections.rarus.lms.plugins.module_utils._core.errors import ConflictError, InputError, LmsError
@@ -162,3 +163,35 @@ def test_no_step_is_left_out(step: str) -> None:
 def test_parts_have_one_order() -> None:
     begun = rotation.begun_or_next(None, "open", ["rsa", "seed", "postgres"], began=BEGAN, by="me")
     assert begun == Rotation(("postgres", "seed", "rsa"), "open", BEGAN, "me")
+
+
+BEFORE, AFTER = "2026-11-21T09:59:59Z", "2026-11-21T10:00:01Z"
+
+
+def of(client: str, parts: str = "", began: str = "", **rotated: str) -> dict[str, t.Any]:
+    return {"client": client, "rotation": {"parts": parts.split(","), "began": began} if parts else {}, "rotated": rotated}
+
+
+@pytest.mark.parametrize(
+    ("case", "found", "left", "done"),
+    [
+        ("none is under way", [of("C1", seed=AFTER), of("C2")], ["C1", "C2"], []),
+        ("killed in its second batch", [of("C1", "seed", BEGAN), of("C2", "seed", AFTER), of("C3", seed=BEFORE), of("C4")],
+         ["C1", "C2", "C3", "C4"], []),
+        ("killed while it ended", [of("C2", seed=AFTER), of("C3", seed=BEGAN), of("C1", "seed", BEGAN)], ["C1"], ["C2", "C3"]),
+        ("given in another order", [of("C2", "seed", AFTER), of("C3"), of("C1", "seed", BEGAN)], ["C1", "C2", "C3"], []),
+        ("another rotation", [of("C1", "postgres", BEGAN), of("C2", seed=AFTER)], ["C1", "C2"], []),
+        ("of more parts", [of("C1", "seed,rsa", BEGAN), of("C2", seed=AFTER)], ["C1", "C2"], []),
+        ("without Secrets", [of("C1", "seed", BEGAN), {"client": "C2"}], ["C1", "C2"], []),
+    ],
+)  # fmt: skip
+def test_what_is_left_of_clients_that_are_rotated_together(
+    case: str, found: list[dict[str, t.Any]], left: list[str], done: list[str]
+) -> None:
+    assert rotation.remaining(found, ["seed"]) == (left, done), case
+
+
+def test_all_parts_must_have_been_rotated_since() -> None:
+    found = [of("C1", "seed,rsa", BEGAN), of("C2", seed=AFTER, rsa=BEFORE), of("C3", seed=AFTER, rsa=AFTER)]
+    assert rotation.remaining(found, ["rsa", "seed"]) == (["C1", "C2"], ["C3"])
+    assert rotation.remaining(found, []) == (["C1", "C2", "C3"], [])

@@ -21,7 +21,7 @@ KEY = credentials.generate_rsa_key(2048)
 
 
 def told(fake_api: FakeApi, *clients: str) -> list[dict[str, t.Any]]:
-    params = {**fake_api.params, "clients": list(clients), "namespace": "lms-dev", "probe": False}
+    params = {**fake_api.params, "clients": list(clients), "namespace": "lms-dev", "probe": False, "parts": []}
     found: list[dict[str, t.Any]] = run(params, Context())["clients"]
     return found
 
@@ -58,6 +58,18 @@ def test_a_rotation_under_way_shows(api: FakeApi) -> None:
     assert found["rotation"] == {"parts": ["postgres", "seed"], "step": "switch", "began": BEGAN, "by": "me"}
     assert (found["made"], found["rotated"], found["missing"]) == (MADE, {"postgres": BEGAN, "seed": BEGAN}, [])
     assert set(found["fingerprints"]) == {"seed", "rsa", "postgres", "clickhouse", "postgres_logins", "clickhouse_logins"}
+
+
+def test_what_a_run_that_was_killed_has_left_is_told(api: FakeApi) -> None:
+    third = credentials.credentials_secret(ClientId(8), namespace="lms-dev", user="c8", made=MADE)
+    third["metadata"]["annotations"] = rotation.dated(third["metadata"]["annotations"], ["postgres", "seed"], BEGAN)
+    api.add(third, credentials.rsa_secret(ClientId(8), namespace="lms-dev", key=KEY, made=MADE))
+    lines: list[str] = []
+    params = {**api.params, "clients": ["C7", "C8", "C42"], "namespace": "lms-dev", "probe": False, "parts": ["seed", "postgres"]}
+    assert run(params, Context(report=lines.append))["remaining"] == ["C42", "C7"]
+    assert lines == ["  rotation  goes on where a run was ended; rotated since that began, and not again: C8"]
+    assert run({**params, "parts": ["rsa"]}, Context(report=lines.append))["remaining"] == ["C7", "C8", "C42"]
+    assert len(lines) == 1
 
 
 def test_what_is_missing_is_named(api: FakeApi) -> None:
