@@ -277,7 +277,8 @@ def test_a_batch_run_that_was_ended_rotates_no_client_twice(prod: Prepared, lab:
     for client in clients:
         prod.provision(client)
     together = ",".join(clients)
-    words = {"clients": together, "batch": 1, "credentials": "seed", "confirm": together, "lms_lease_seconds": 5, "lms_lease_wait_seconds": 8}
+    words = {"clients": together, "batch": 1, "credentials": "seed", "confirm": together}
+    words |= {"lms_lease_seconds": 5, "lms_lease_wait_seconds": 8}
     before = {client: values(prod, client)["keys-secret-seed"] for client in clients}
     run = Run(prod, "rotate_credentials", **words)
     until(lambda: run.process.poll() is not None or under_way(prod, second), "the second batch")

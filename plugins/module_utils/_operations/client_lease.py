@@ -155,9 +155,13 @@ class Holding:
         return None if found is None else Lease.from_object(found, client)
 
     def _overtaken(self, client: ClientId, lease: Lease | None) -> ConflictError:
-        by = f"by {holder_shown(lease.holder)} at {lease.since}" if lease is not None and lease.holder else "by a run that has ended"
+        """Return what is told of a Lease that was lost: by the record, where whoever took it has given it back."""
+        if lease is not None and lease.holder:
+            by = f"{holder_shown(lease.holder)} at {lease.since}"
+        else:
+            by = known_record(self.api, self.registry, client).epoch_by or "another run"
         return ConflictError(
-            f"client: {client} was taken over {by}; this run stops before it writes anything more.",
+            f"client: {client} was taken over by {by}; this run stops before it writes anything more.",
             hint="Run the same again when that run has ended.",
         )
 

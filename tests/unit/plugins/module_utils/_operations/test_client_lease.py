@@ -154,6 +154,15 @@ def test_a_wait_renews_at_once_and_then_when_it_is_time(registered: FakeApi) -> 
     client_lease.beats(connect(registered.params), None)()
 
 
+def test_a_wait_that_was_overtaken_by_a_run_that_has_ended_names_it(registered: FakeApi) -> None:
+    first = lease(registered)
+    registered.add(Lease(ClientId.parse("C42"), REGISTRY).to_object())
+    second = lease(registered, actor="bert@desk")
+    lease(registered, actor="bert@desk", state="absent", token=second["token"])
+    with pytest.raises(ConflictError, match="C42 was taken over by bert@desk; this run stops before it writes anything more"):
+        client_lease.beats(connect(registered.params), first["lease"])()
+
+
 @pytest.mark.parametrize(
     ("changes", "what"),
     [
