@@ -173,10 +173,11 @@ def test_a_call_that_failed_is_not_repeated_by_a_run_that_was_overtaken(
 def test_a_rotation_keeps_its_lease_while_pods_are_replaced(lab: Lab, ready: Prepared) -> None:
     client = fresh()
     ready.provision(client)
-    slow: dict[str, Any] = {"lms_environment": {"LAB_SLOW_START": "8"}, "lms_lease_seconds": 4}
-    first = Run(ready, "rotate_credentials", client=client, credentials="rsa", **slow)
+    first = Run(
+        ready, "rotate_credentials", client=client, credentials="rsa", lms_lease_seconds=4, lms_environment={"LAB_SLOW_START": "40"}
+    )
     until(lambda: first.process.poll() is not None or "rollout" in first.output, "a rollout")
-    second = provisioning(ready, client, lms_keys_token_ttl_hours=9, **slow)
+    second = provisioning(ready, client)
     assert first.ended()[0] == 0, first.output
     assert f"{client}: rotated rsa" in first.output
     code, output = second.ended()
