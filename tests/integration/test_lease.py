@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import datetime as dt
 import json
+import re
 import signal
 import time
 from collections.abc import Iterator
@@ -61,14 +62,18 @@ def begun(lab: Lab, prepared: Prepared, client: str) -> Run:
     return run
 
 
-def test_the_second_run_waits_and_says_for_whom(lab: Lab, ready: Prepared) -> None:
+def test_the_second_run_waits_and_says_for_whom(lab: Lab, ready: Prepared, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The first one is a job of AWX, the second one is typed in a shell."""
     client = fresh()
-    first = begun(lab, ready, client)
+    with monkeypatch.context() as awx:
+        awx.setenv("AWX_HOST", "https://awx.example")
+        awx.setenv("JOB_ID", "77")
+        first = begun(lab, ready, client)
     second = provisioning(ready, client)
     assert first.ended()[0] == 0, first.output
     code, output = second.ended()
     assert code == 0, output
-    assert f"{client} is held by root@" in output
+    assert re.search(rf"{client} is held by root@\S+ \(AWX job 77\) since 20", output), output
     assert f"{client} is ready" in output
     assert epoch(lab, client) == 2
     assert holder(lab, client) == ""

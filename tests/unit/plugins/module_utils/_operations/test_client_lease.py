@@ -4,7 +4,9 @@
 from __future__ import annotations
 
 import threading
+import time
 import typing as t
+from types import SimpleNamespace
 
 import pytest
 from ansible_collections.rarus.lms.plugins.module_utils._core.errors import ConflictError, InputError
@@ -12,6 +14,8 @@ from ansible_collections.rarus.lms.plugins.module_utils._core.operation import C
 from ansible_collections.rarus.lms.plugins.module_utils._domain.client_id import ClientId
 from ansible_collections.rarus.lms.plugins.module_utils._domain.lease import LEASE_SECONDS, Lease
 from ansible_collections.rarus.lms.plugins.module_utils._domain.record import Record
+from ansible_collections.rarus.lms.plugins.module_utils._k8s import api as api_module
+from ansible_collections.rarus.lms.plugins.module_utils._k8s import transport
 from ansible_collections.rarus.lms.plugins.module_utils._k8s.connection import connect
 from ansible_collections.rarus.lms.plugins.module_utils._operations import client as listed
 from ansible_collections.rarus.lms.plugins.module_utils._operations import client_lease
@@ -213,3 +217,20 @@ def test_a_run_under_way_stops_where_its_clients_phase_changes(registered: FakeA
         lease(registered, token=taken["token"], epochs=taken["epochs"])
     assert listed.run({**registered.params, **defaults, **given, **words}, Context())["changed"] is False
     assert record(registered).epoch == 2
+
+
+@pytest.mark.parametrize("apart", [-3600, 3600])
+def test_two_controllers_need_not_agree_on_the_time(registered: FakeApi, monkeypatch: pytest.MonkeyPatch, apart: int) -> None:
+    """A job of AWX, and a shell on a machine whose clock is an hour off: what counts is the API server's clock."""
+    with monkeypatch.context() as awx:
+        awx.setenv("AWX_HOST", "https://awx.example")
+        awx.setenv("JOB_ID", "77")
+        lease(registered, actor="")
+    for module in (api_module, transport):
+        monkeypatch.setattr(module, "time", SimpleNamespace(**{**vars(time), "time": lambda: time.time() + apart}))
+    with pytest.raises(ConflictError, match=r"C42 is held by \S+@\S+ \(AWX job 77\) since 20"):
+        lease(registered)
+    first = stored(registered)
+    registered.add(Lease(first.client, REGISTRY, first.holder, renewed=first.renewed - LEASE_SECONDS - 5).to_object())
+    assert lease(registered)["epochs"] == {"C42": 2}
+    assert abs(stored(registered).renewed - time.time()) < LEASE_SECONDS
