@@ -41,7 +41,7 @@ def run(params: t.Mapping[str, t.Any], context: Context) -> dict[str, t.Any]:
     api = connect(params)
     found = _listed(api, params["namespace"], named)
     clients = {client: _shown(client, found.get(client, {}), params["namespace"]) for client in named or sorted(found)}
-    left, done = remaining(list(clients.values()), params["parts"])
+    left, done = remaining(list(clients.values()), params.get("parts") or ())
     result = {"changed": False, "clients": list(clients.values()), "remaining": left}
     if done:
         context.report(f"  rotation  goes on where a run was ended; rotated since that began, and not again: {', '.join(done)}")
