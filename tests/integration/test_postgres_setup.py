@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, the rarus.lms authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The script of the PostgreSQL Job, run as the Job runs it, against real servers: Debian's own, and those majors that the lab has built."""
+"""The script of the PostgreSQL Job, run as the Job runs it, against real servers of each major: Debian's own, and the lab's."""
 
 from __future__ import annotations
 
@@ -14,43 +14,33 @@ import typing as t
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import build
 import pytest
 from ansible_collections.rarus.lms.plugins.module_utils._domain.client_id import ClientId
 from ansible_collections.rarus.lms.plugins.module_utils._domain.credentials import scram_verifier
-from ansible_collections.rarus.lms.plugins.module_utils._domain.requests import compiled, render_requests
-from ansible_collections.rarus.lms.plugins.module_utils._domain.settings import read_settings
-from ansible_collections.rarus.lms.plugins.module_utils._domain.templates import find_sources
+from databases import DEBIAN_PROGRAMS, OWNER
+from layout import DEBIAN_MAJOR
+from support.certificates import Authority
+from support.setup_jobs import REFUSED, Ran, SetupJob, run
 
-ROOT = Path(__file__).parents[2]
-TEMPLATES = ROOT / "roles" / "requests" / "templates"
-DEBIAN = Path("/usr/lib/postgresql")
 MAJORS = ("13", "15", "16", "18")
-CACHE = Path(os.environ.get("RARUS_LMS_CACHE", "~/.cache/rarus-lms")).expanduser()
-OWNER = "postgres"
-REFUSED = 78
 # What a password may hold, and what breaks a script that quotes badly.
 AWKWARD = r"""p:w\1 'x' "y" $HOME `id` %s ;--"""
 ADMINS = ("superuser", "createrole")
 DEFINITIONS = ("CREATE ", "ALTER ", "COMMENT ", "GRANT ", "REVOKE ", "DROP ")
 
 
-def _programs() -> dict[str, Path]:
-    """Return the folders of the servers that are on this machine, by major."""
-    found = {path.name: path for path in sorted(DEBIAN.glob("[0-9]*")) if (path / "bin" / "initdb").exists()}
-    for path in sorted(CACHE.glob("parts/postgres-*/postgres-*")):
-        found.setdefault(path.name.removeprefix("postgres-"), path)
-    return {major: found[major] for major in MAJORS if major in found}
-
-
-PROGRAMS = _programs()
-
-
-def _run(argv: list[str], **more: t.Any) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(argv, capture_output=True, text=True, check=False, timeout=120, **more)
+def _programs(major: str) -> Path:
+    """Return the folder of a server: Debian's, or the lab's, which is fetched where the cache lacks it."""
+    if major != DEBIAN_MAJOR:
+        return build.ensure([f"postgres-{major}"], report=print) / f"postgres-{major}"
+    programs = DEBIAN_PROGRAMS.parent
+    assert (DEBIAN_PROGRAMS / "initdb").exists(), f"no PostgreSQL server in {programs}: apt-get install postgresql"
+    return programs
 
 
 def _as_owner(*argv: str) -> None:
-    done = _run(["runuser", "-u", OWNER, "--", *argv], cwd="/")
+    done = run(["runuser", "-u", OWNER, "--", *argv], cwd="/")
     assert done.returncode == 0, done.stderr + done.stdout
 
 
@@ -58,9 +48,9 @@ def _as_owner(*argv: str) -> None:
 class Server:
     """One PostgreSQL server of the test's own: on a free port, with a superuser and an administrator who has CREATEROLE and CREATEDB."""
 
-    major: str
     home: Path
     port: int
+    authority: str
     log: Path = field(init=False)
 
     def __post_init__(self) -> None:
@@ -72,7 +62,7 @@ class Server:
         """Run statements with a login by password; rows come as text with | between."""
         argv = ["psql", "--no-psqlrc", "--quiet", "--tuples-only", "--no-align", "--set=ON_ERROR_STOP=1", "--host=127.0.0.1"]
         env = {**os.environ, "PGPASSWORD": password, "PGCONNECT_TIMEOUT": "5"}
-        return _run([*argv, f"--port={self.port}", f"--username={user}", f"--dbname={database}"], input=statements, env=env)
+        return run([*argv, f"--port={self.port}", f"--username={user}", f"--dbname={database}"], input=statements, env=env)
 
     def ask(self, statements: str, **login: str) -> str:
         done = self.psql(statements, **login)
@@ -94,19 +84,21 @@ def _free_port() -> int:
         return int(taken.getsockname()[1])
 
 
-@pytest.fixture(scope="module", params=PROGRAMS)
+@pytest.fixture(scope="module", params=MAJORS)
 def server(request: pytest.FixtureRequest) -> t.Iterator[Server]:
     """Yield a started server of each major; its programs are copied, since its user may not enter a cache below /root."""
     home = Path(tempfile.mkdtemp(prefix=f"rarus-lms-postgres-{request.param}-"))
     home.chmod(0o755)
-    given = PROGRAMS[request.param]
-    programs = given if given.is_relative_to(DEBIAN) else Path(shutil.copytree(given, home / "programs", symlinks=True))
+    given = _programs(request.param)
+    programs = given if request.param == DEBIAN_MAJOR else Path(shutil.copytree(given, home / "programs", symlinks=True))
     data, password = home / "data", home / "password"
+    certificate = Authority.make(home / "ca.pem").issue(home / "server.pem")
+    certificate.chmod(0o600)
     data.mkdir()
     password.write_text(AWKWARD + "\n")
-    started = Server(request.param, home, _free_port())
+    started = Server(home, _free_port(), (home / "ca.pem").read_text())
     started.log.touch()
-    for path in (data, password, started.log):
+    for path in (data, password, certificate, started.log):
         shutil.chown(path, OWNER, OWNER)
     tool = str(programs / "bin")
     _as_owner(
@@ -119,6 +111,7 @@ def server(request: pytest.FixtureRequest) -> t.Iterator[Server]:
         "--no-sync",
     )
     options = f"-c listen_addresses=127.0.0.1 -c port={started.port} -c unix_socket_directories= -c fsync=off -c log_statement=ddl"
+    options += f" -c ssl=on -c ssl_cert_file={certificate} -c ssl_key_file={certificate}"
     _as_owner(f"{tool}/pg_ctl", "start", "--wait", f"--pgdata={data}", f"--log={started.log}", f"--options={options}")
     try:
         started.ask(
@@ -137,6 +130,7 @@ class Job:
     """One client's Job, run in a folder that stands for /run/lms, by one of the two administrators.
 
     password and login are in use; coming and leaving are the (login, password) that a rotation adds; told is what the last run has left.
+    authority: what ConfigMap postgres_ca holds.
     """
 
     server: Server
@@ -149,37 +143,20 @@ class Job:
     leaving: tuple[str, str] | None = None
     told: str = ""
     wanted: str = ""
+    authority: str = ""
 
     @property
     def admin_user(self) -> str:
         return OWNER if self.admin == "superuser" else "lms_admin"
 
-    def run(self) -> subprocess.CompletedProcess[str]:
-        given = {
-            "lms_namespace_id": "lms-dev", "lms_docker_image": "lms:1", "lms_sms4b_sender": "X", "lms_publish": "none",
-            "lms_postgres_host": "127.0.0.1", "lms_postgres_port": self.server.port, "lms_postgres_client_image": "psql:15",
-            "lms_clickhouse_host": "127.0.0.1", "lms_clickhouse_client_image": "clickhouse:1",
-        }  # fmt: skip
-        settings = read_settings({**given, **self.settings}, catalogue="lms-dev")
-        requests = render_requests(compiled(find_sources(TEMPLATES)), [self.client], settings, stage="databases")
-        (job,) = (one["object"] for one in requests if one["object"]["metadata"]["name"].startswith("postgres-setup-"))
-        (container,) = job["spec"]["template"]["spec"]["containers"]
-        with tempfile.TemporaryDirectory() as folder:
-            self._mount(Path(folder), settings)
-            script = container["args"][0].replace("/run/lms", folder)
-            env = {
-                "PATH": os.environ["PATH"],
-                **{entry["name"]: entry.get("value", self.wanted).replace("/run/lms", folder) for entry in container["env"]},
-            }
-            assert self.password not in script + repr(env)
-            assert AWKWARD not in script + repr(env)
-            done = _run([*container["command"], script], env=env)
-            told = Path(folder) / "told"
-            self.told = told.read_text() if told.exists() else ""
-            return done
+    def run(self) -> Ran:
+        job = SetupJob("postgres", self.client, {"lms_postgres_port": self.server.port, **self.settings})
+        login = self.login or job.settings["database_prefix"] + self.client.name
+        done = job.run(self._files(login), wanted=self.wanted, secrets=(self.password, AWKWARD))
+        self.told = done.told
+        return done
 
-    def _mount(self, folder: Path, settings: dict[str, t.Any]) -> None:
-        login = self.login or settings["database_prefix"] + self.client.name
+    def _files(self, login: str) -> dict[str, str]:
         files = {"admin/user": self.admin_user, "admin/password": AWKWARD}
         for slot, given in (("", (login, self.password)), ("next-", self.coming), ("previous-", self.leaving)):
             if given:
@@ -187,11 +164,9 @@ class Job:
                 files[f"credentials/postgres-{slot}verifier"] = scram_verifier(password, b"0123456789abcdef")
                 if slot != "previous-":
                     files[f"credentials/postgres-{slot}password"] = password
-        for name, content in files.items():
-            path = folder / name
-            path.parent.mkdir(exist_ok=True)
-            path.write_text(content + "\n")
-        (folder / "work").mkdir()
+        if self.authority:
+            files["ca/ca.crt"] = self.authority
+        return {name: content + "\n" for name, content in files.items()}
 
 
 NUMBERS = iter(range(100, 10_000))
@@ -201,10 +176,6 @@ NUMBERS = iter(range(100, 10_000))
 def job(request: pytest.FixtureRequest, server: Server) -> Job:
     """Return the Job of a client that no test had before."""
     return Job(server, request.param, ClientId(next(NUMBERS)))
-
-
-def test_debians_server_is_there() -> None:
-    assert PROGRAMS, f"no PostgreSQL server in {DEBIAN} nor in {CACHE}: apt-get install postgresql"
 
 
 def test_makes_a_role_and_a_database_that_the_client_can_use(job: Job) -> None:
@@ -485,3 +456,26 @@ def test_a_login_of_another_name_is_refused(job: Job) -> None:
     done = job.run()
     assert done.returncode == REFUSED
     assert done.stderr == f"refused: the client's Secret has the login {job.login}, the catalogue's settings make it {job.client.name}.\n"
+
+
+VERIFIED = {"lms_postgres_sslmode": "verify-full", "lms_postgres_ca": {"name": "databases", "key": "ca.pem"}}
+
+
+def test_by_tls_with_the_authority_and_the_hosts_name_checked(job: Job) -> None:
+    job.settings, job.authority = dict(VERIFIED), job.server.authority
+    done = job.run()
+    assert done.returncode == 0, done.stderr
+    login = {"user": job.client.name, "password": job.password, "database": job.client.name}
+    assert job.server.ask("SELECT current_user", **login) == job.client.name
+
+
+def test_a_server_of_another_authority_or_name_is_not_spoken_to(job: Job, tmp_path: Path) -> None:
+    Authority.make(tmp_path / "ca.pem")
+    job.settings, job.authority = dict(VERIFIED), (tmp_path / "ca.pem").read_text()
+    done = job.run()
+    assert (done.returncode, "certificate verify failed" in done.stderr) == (2, True)
+    job.settings["lms_postgres_host"], job.authority = "localhost", job.server.authority
+    done = job.run()
+    assert (done.returncode, 'does not match host name "localhost"' in done.stderr) == (2, True)
+    job.settings["lms_postgres_sslmode"] = "verify-ca"
+    assert job.run().returncode == 0

@@ -19,8 +19,8 @@ from typing import Any
 
 import build
 import pytest
-from clickhouse import install
-from layout import cache_root
+from support.certificates import Authority
+from support.clickhouse_server import running
 
 PROGRAMS = Path("/usr/lib/postgresql/15/bin")
 PASSWORD = "canary-password"
@@ -172,24 +172,12 @@ def postgres_server() -> Iterator[str]:
 
 
 @contextmanager
-def clickhouse_server(folder: Path) -> Iterator[str]:
+def clickhouse_server(folder: Path, certificate: Path | None = None) -> Iterator[str]:
     """A ClickHouse on the loopback with database and user c42; yields its address."""
-    port, password = free_port(), folder / "clickhouse-password"
-    password.write_text(PASSWORD)
-    python = install.ensure(cache_root(), print)
-    argv = install.command(python, listen="127.0.0.1", port=int(port), state=folder / "state", admin_password_file=password)
-    program = build.ensure(["clickhouse-client"], report=print) / "clickhouse-client"
-    (folder / "client.xml").write_text(f"<config><host>127.0.0.1</host><port>{port}</port><password>{PASSWORD}</password></config>")
-    script = f"CREATE DATABASE c42; CREATE USER c42 IDENTIFIED BY '{PASSWORD}'; GRANT ALL ON c42.* TO c42"
-    with (folder / "clickhouse.log").open("w") as log:
-        server = subprocess.Popen(argv, stderr=log)
-    try:
-        until(lambda: "serving on" in (folder / "clickhouse.log").read_text(), "ClickHouse serves")
-        subprocess.run([str(program), "--config-file", str(folder / "client.xml")], input=script, text=True, check=True)
-        yield f"127.0.0.1:{port}"
-    finally:
-        server.terminate()
-        server.wait(PATIENCE)
+    with running(folder, [PASSWORD], certificate=certificate) as server:
+        for statement in ("CREATE DATABASE c42", f"CREATE USER c42 IDENTIFIED BY '{PASSWORD}'", "GRANT ALL ON c42.* TO c42"):
+            server.ask(statement)
+        yield f"127.0.0.1:{server.port}"
 
 
 @pytest.fixture(scope="module")
@@ -245,6 +233,21 @@ def test_extensions_and_passwords_are_tried(program: Path, folder: Path, databas
     assert "81" in ended(program, {**env, name: env[name].removesuffix("c42") + "c43"})
 
 
+def test_clickhouse_by_tls_is_trusted_by_a_folder_of_authorities(
+    program: Path, folder: Path, databases: dict[str, str], tmp_path: Path
+) -> None:
+    (tmp_path / "trusted").mkdir()
+    certificate = Authority.make(tmp_path / "trusted" / "ca.crt").issue(tmp_path / "server.pem")
+    with clickhouse_server(tmp_path, certificate) as secure:
+        env, name = right(folder, postgres=databases["postgres"], clickhouse=secure, port=free_port()), "LMS_STORAGE_CLICKHOUSE_DSN"
+        assert ended(program, env).startswith(f"{name}: cannot log in")
+        env[name] += "?secure=true"
+        assert "certificate signed by unknown authority" in ended(program, env)
+        env["SSL_CERT_DIR"] = f"/etc/ssl/certs:{tmp_path / 'trusted'}"  # as lms-config has it
+        with serving(program, env):
+            until(lambda: get(env, "/db")[0] == 200, "both databases are logged in to")
+
+
 def test_it_misbehaves_as_asked(program: Path, folder: Path, databases: dict[str, str]) -> None:
     env = right(folder, **databases, port=free_port())
     crashed = subprocess.run([str(program)], env={**env, "LAB_CRASH": "3 after 0"}, capture_output=True, check=False, timeout=PATIENCE)
@@ -261,6 +264,10 @@ def test_it_misbehaves_as_asked(program: Path, folder: Path, databases: dict[str
         said = process.stderr
         until(lambda: b"LAB_FAIL_READY" in said.readline(), "it says that its port stays closed")
         assert get(env, "/")[0] == 0
+    with serving(program, {**env, "LAB_EAT_MEMORY": "200"}) as process:
+        status = Path(f"/proc/{process.pid}/status")
+        until(lambda: int(re.findall(r"VmRSS:\s+(\d+) kB", status.read_text())[0]) > 200 << 10, "200 MiB are taken, every page of them")
+        until(lambda: get(env, "/")[0] == 200, "it serves")
     with serving(program, {**env, "LAB_SLOW_START": "1"}):
         begun = time.monotonic()
         until(lambda: get(env, "/")[0] == 200, "it serves late")

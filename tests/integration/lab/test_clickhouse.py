@@ -4,26 +4,17 @@ from __future__ import annotations
 import hashlib
 import re
 import subprocess
-import time
 from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import build
 import pytest
-from clickhouse import install
-from clickhouse_driver import Client
-from clickhouse_driver.errors import ServerException
-from layout import cache_root
+from support.clickhouse_server import ADMIN_PASSWORD, Running, client_program, running
 
-ADMIN_PASSWORD = "canary-admin-password"
 PASSWORD = "canary-client-password"
 SALT = "canary-salt"
 HASH = hashlib.sha256((PASSWORD + SALT).encode()).hexdigest()
-PATIENCE = 60  # seconds
-POLL = 0.05  # seconds
+SECRETS = (PASSWORD, SALT, HASH)
 
 SETUP = f"""
 -- what the Job runs; the semicolon in a comment; and 'this quote do no harm
@@ -38,62 +29,6 @@ GRANT CREATE TEMPORARY TABLE ON *.* TO c42 WITH GRANT OPTION;
 """
 
 
-@dataclass
-class Running:
-    """A server on the loopback."""
-
-    port: int
-    folder: Path
-
-    def login(self, user: str = "default", password: str = ADMIN_PASSWORD, database: str = "") -> Client:
-        return Client("127.0.0.1", self.port, user=user, password=password, database=database)
-
-    def ask(self, statement: str, user: str = "default", password: str = ADMIN_PASSWORD, database: str = "") -> list[tuple[Any, ...]]:
-        client = self.login(user, password, database)
-        try:
-            rows: list[tuple[Any, ...]] = client.execute(statement)
-            return rows
-        finally:
-            client.disconnect()
-
-    def code(self, statement: str, user: str = "default", password: str = ADMIN_PASSWORD, database: str = "") -> int:
-        """The error's number, 0 where there is none."""
-        try:
-            self.ask(statement, user, password, database)
-        except ServerException as error:
-            return int(error.code)
-        return 0
-
-
-@contextmanager
-def running(folder: Path) -> Iterator[Running]:
-    """A server that serves; no secret may be in its log when it ended."""
-    password_file = folder / "admin-password"
-    password_file.write_text(ADMIN_PASSWORD + "\n")
-    log = folder / "log"
-    argv = install.command(
-        install.ensure(cache_root(), print), listen="127.0.0.1", port=0, state=folder / "state", admin_password_file=password_file)
-    with log.open("w") as file:
-        process = subprocess.Popen(argv, stderr=file)
-    try:
-        yield Running(port_of(process, log), folder)
-    finally:
-        process.terminate()
-        process.wait(PATIENCE)
-    assert not [secret for secret in (ADMIN_PASSWORD, PASSWORD, SALT, HASH) if secret in log.read_text()]
-
-
-def port_of(process: subprocess.Popen[bytes], log: Path) -> int:
-    """The port that the server says it serves on."""
-    deadline = time.monotonic() + PATIENCE
-    while time.monotonic() < deadline and process.poll() is None:
-        said = re.search(r"serving on 127\.0\.0\.1:(\d+)", log.read_text())
-        if said:
-            return int(said[1])
-        time.sleep(POLL)
-    raise AssertionError(f"the server does not serve: {log.read_text()}")
-
-
 def set_up(server: Running) -> None:
     for statement in SETUP.rstrip().rstrip(";").split(";\n"):
         server.ask(statement)
@@ -102,7 +37,7 @@ def set_up(server: Running) -> None:
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     """A server with client C42, set up as the Job does it, and its neighbour C7."""
-    with running(tmp_path_factory.mktemp("clickhouse")) as started:
+    with running(tmp_path_factory.mktemp("clickhouse"), SECRETS) as started:
         set_up(started)
         for statement in ("CREATE DATABASE c7", "CREATE TABLE c7.t (a UInt64) ENGINE = MergeTree ORDER BY a", "INSERT INTO c7.t VALUES (7)",
                           "CREATE USER c7 IDENTIFIED WITH plaintext_password BY 'seven'", "GRANT ALL ON c7.* TO c7"):
@@ -113,7 +48,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
 @pytest.fixture(scope="module")
 def program() -> Path:
     """The client in the image of the Jobs."""
-    return build.ensure(["clickhouse-client"], report=print) / "clickhouse-client"
+    return client_program()
 
 
 def run_client(
@@ -163,6 +98,7 @@ def test_a_client_works_in_its_database(server: Running) -> None:
     # changing it
     "INSERT INTO c7.t SELECT 1", "TRUNCATE TABLE c7.t", "DROP TABLE c7.t", "DROP DATABASE c7", "ALTER TABLE c7.t DELETE WHERE 1",
     "RENAME TABLE c7.t TO c42.t", "CREATE TABLE c7.x (a UInt8) ENGINE = Memory", "CREATE DATABASE c43",
+    "ALTER DATABASE c7 MODIFY COMMENT 'mine'", "ALTER DATABASE c7 ON CLUSTER lab MODIFY COMMENT 'mine'",
     # users and rights
     "CREATE USER c43 IDENTIFIED BY 'x'", "ALTER USER c7 IDENTIFIED BY 'x'", "DROP USER c7", "GRANT ALL ON c7.* TO c42",
     "GRANT SELECT ON c42.* TO c7", "SHOW GRANTS FOR c7", "SHOW USERS", "SELECT * FROM system.users", "SELECT * FROM system.grants",
@@ -202,7 +138,8 @@ def test_logins(server: Running, user: str, password: str, database: str, code: 
     ("CREATE DATABASE IF NOT EXISTS c42 ON CLUSTER lab", 0), ("CREATE DATABASE IF NOT EXISTS c42 ON CLUSTER other", 701),
     ("CREATE USER c44 ON CLUSTER other", 701), ("GRANT ON CLUSTER lab SELECT ON c42.* TO c42", 0), ("SELECT throwIf(1, 'foreign')", 395),
     ("INSERT INTO c7.t VALUES", 48), ("CREATE USER c44 HOST IP '10.0.0.1'", 48), ("SELECT 1 INTO OUTFILE '/tmp/x'", 48),
-    ("CREATE USER c44 IDENTIFIED WITH sha256_hash BY 'short'", 36),
+    ("CREATE USER c44 IDENTIFIED WITH sha256_hash BY 'short'", 36), ("ALTER DATABASE c7 ON CLUSTER other MODIFY COMMENT 'x'", 701),
+    ("ALTER DATABASE c99 MODIFY COMMENT 'x'", 81),
 ])
 def test_answers_to_the_administrator(server: Running, statement: str, code: int) -> None:
     assert server.code(statement) == code
@@ -232,6 +169,20 @@ def test_a_user_with_host_none_is_let_in_from_nowhere_until_it_may_again(server:
     server.ask("DROP USER c6")
 
 
+@pytest.mark.parametrize("cluster", ["", "ON CLUSTER lab"])
+def test_a_databases_comment_can_be_changed(server: Running, cluster: str) -> None:
+    server.ask(f"ALTER DATABASE c7 {cluster} MODIFY COMMENT 'it''s {cluster or 'changed'}'")
+    assert server.ask("SELECT comment FROM system.databases WHERE name = 'c7'") == [(f"it's {cluster or 'changed'}",)]
+
+
+def test_a_users_own_database_is_told(server: Running) -> None:
+    for statement in ("CREATE USER c5 IDENTIFIED BY 'five' HOST ANY DEFAULT DATABASE `c42`", "GRANT SELECT ON c42.* TO c5"):
+        server.ask(statement)
+    assert server.ask("SELECT currentDatabase()", "c5", "five") == [("c42",)]
+    assert server.ask("SELECT default_database FROM system.users WHERE name IN ('c5', 'c7') ORDER BY name") == [("c42",), ("",)]
+    server.ask("DROP USER c5")
+
+
 def test_a_second_login_by_a_role(server: Running) -> None:
     for statement in ("CREATE ROLE c8", "CREATE DATABASE c8", "GRANT ALL ON c8.* TO c8", "CREATE USER c8_b IDENTIFIED BY 'b'",
                       "CREATE USER c8 IDENTIFIED BY 'a'", "GRANT c8 TO c8_b, c8"):
@@ -254,14 +205,14 @@ def test_a_revoked_part_of_a_wider_grant_stays_away(server: Running) -> None:
 
 
 def test_everything_is_there_after_a_restart(tmp_path: Path) -> None:
-    with running(tmp_path) as first:
+    with running(tmp_path, SECRETS) as first:
         set_up(first)
         first.ask("CREATE TABLE t (a UInt8) ENGINE = MergeTree ORDER BY a", "c42", PASSWORD, "c42")
         first.ask("INSERT INTO t VALUES (5)", "c42", PASSWORD, "c42")
-    with running(tmp_path) as second:
+    with running(tmp_path, SECRETS) as second:
         assert second.ask("SELECT a FROM t", "c42", PASSWORD, "c42") == [(5,)]
         assert second.ask("SELECT comment FROM system.databases WHERE name = 'c42'") == [("rarus.lms; client=C42",)]
-    kept = (tmp_path / "state/accounts.json")
+    kept = second.accounts
     assert kept.stat().st_mode & 0o777 == 0o600
     assert PASSWORD not in kept.read_text()
 

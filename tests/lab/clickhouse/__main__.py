@@ -1,6 +1,7 @@
 """A ClickHouse server for the lab: the native protocol in front, the real engine behind, users and rights of its own between them.
 
-    python tests/lab/clickhouse --listen 127.0.0.1 --port 9000 --state DIR --admin-user default --admin-password-file FILE [--cluster NAME]
+    python tests/lab/clickhouse --listen 127.0.0.1 --port 9000 --state DIR --admin-user default --admin-password-file FILE
+        [--cluster NAME] [--certificate FILE]
 
 It says "serving on ADDRESS:PORT" on standard error once it accepts; SIGTERM ends it. The log never holds a statement's text, so no
 password either. install.py makes the Python that it runs in and writes this command.
@@ -11,6 +12,7 @@ import argparse
 import asyncio
 import signal
 import socket
+import ssl
 import sys
 import time
 from collections.abc import Callable
@@ -104,7 +106,10 @@ async def listen(arguments: argparse.Namespace) -> None:
             Server, arguments.state, tuple(arguments.cluster), arguments.port, arguments.admin_user,
             arguments.admin_password_file.read_text().strip())
         server = await asyncio.get_running_loop().run_in_executor(engine, make)
-        accepting = await asyncio.start_server(Listener(server, engine).serve, arguments.listen, arguments.port)
+        tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH) if arguments.certificate else None
+        if tls:
+            tls.load_cert_chain(arguments.certificate)
+        accepting = await asyncio.start_server(Listener(server, engine).serve, arguments.listen, arguments.port, ssl=tls)
         log(f"serving on {arguments.listen}:{accepting.sockets[0].getsockname()[1]}")
         await stop.wait()
         accepting.close()
@@ -118,6 +123,7 @@ def main() -> None:
     parser.add_argument("--admin-user", default="default")
     parser.add_argument("--admin-password-file", type=Path, required=True)
     parser.add_argument("--cluster", action="append", default=[], help="a name that ON CLUSTER may use; may be repeated")
+    parser.add_argument("--certificate", type=Path, help="file with a certificate and its key (PEM): clients come by TLS alone")
     asyncio.run(listen(parser.parse_args()))
 
 
