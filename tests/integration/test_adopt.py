@@ -213,4 +213,7 @@ def test_provisioning_brings_the_objects_to_the_requests_and_keeps_the_values(
 
 def test_afterwards_it_is_a_client_like_any_other(by_hand: str, dev: Prepared) -> None:
     assert "nothing changed" in dev.provision(ID, "-e", json.dumps({"lms_take_over": [ID]})).stdout
+    again = dev.provision(ID).stdout
+    assert (f"{ID} is ready" in again, "cannot change its comment" in again) == (True, False)
+    assert "nothing changed" in dev.provision(ID).stdout
     assert "adopted" not in dev.playbook("adopt_client", "-e", f"client={ID}").stdout

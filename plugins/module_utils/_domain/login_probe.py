@@ -46,8 +46,8 @@ fi
     "clickhouse": r"""set -euo pipefail
 umask 077
 cd /run/lms
-printf '<config><user>%s</user><password>%s</password></config>\n' \
-  "$(<credentials/clickhouse-user)" "$(<credentials/clickhouse-password)" > work/client.xml
+printf '<config><user>%s</user><password>%s</password>%s</config>\n' \
+  "$(<credentials/clickhouse-user)" "$(<credentials/clickhouse-password)" "${CLIENT_CONFIG:-}" > work/client.xml
 if seen=$(clickhouse-client --config-file work/client.xml --host "$SERVER_HOST" --port "$SERVER_PORT" ${SECURE:+"$SECURE"} --multiquery \
   2> work/why <<< "SELECT count() FROM system.databases WHERE name = '$DATABASE'"); then
   [ "$seen" = 1 ] && echo agrees > told || echo "database $DATABASE does not exist, or the login does not see it" > told

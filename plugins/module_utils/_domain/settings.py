@@ -150,6 +150,8 @@ SETTINGS: tuple[Setting, ...] = (
     Setting("clickhouse_host", "host", REQUIRED, "Host of the ClickHouse server."),
     Setting("clickhouse_port", "port", 9000, "TCP port of ClickHouse's native protocol."),
     Setting("clickhouse_secure", "boolean", False, "Whether ClickHouse is spoken to through TLS."),
+    Setting("clickhouse_ca", "config key", {},
+            "ConfigMap with ClickHouse's certificate authority (PEM); with it the host's name is checked too. Needs clickhouse_secure."),
     Setting("clickhouse_cluster", "cluster", "", "Cluster that databases and users are made on (ON CLUSTER); empty for the one server."),
     Setting("clickhouse_admin_secret", "database admin", {"name": "clickhouse-admin", "user_key": "user", "password_key": "password"},
             "Secret with the login of ClickHouse's administrator."),
@@ -158,6 +160,8 @@ SETTINGS: tuple[Setting, ...] = (
             "Requests and limits of the Jobs' containers."),
     Setting("job_deadline_seconds", "seconds", 300, "Seconds that a database Job may take, pulling its image included."),
     Setting("job_backoff_limit", "retries", 2, "How often a database Job is tried again before it has failed."),
+    Setting("job_ttl_seconds", "seconds", 86_400, "Seconds that a database Job stays after its end, for who wants to look at it."),
+    Setting("database_connect_seconds", "seconds", 10, "Seconds that a database Job waits for a connection to its server."),
     # Static files
     Setting("static_volume", "static volume", {"kind": "claim", "claim": "lms-static", "size": "10Gi", "storage_class": ""},
             "Static files: a claim in the namespace; nfs inside the pod, which Pod Security `restricted` refuses; or none."),
@@ -368,6 +372,8 @@ def _contradictions(settings: t.Mapping[str, t.Any], prefix: str, known: t.Conta
         found.append(f"{prefix}pre_stop_seconds: is {value('pre_stop_seconds')}. Expected fewer than termination_grace_seconds ({grace}).")
     if value("run_as_user") == 0:
         found.append(f"{prefix}run_as_user: is 0, which is root. Expected the id of another user, such as 10001.")
+    if value("clickhouse_ca") and not value("clickhouse_secure"):
+        found.append(f"{prefix}clickhouse_ca: is set and {prefix}clickhouse_secure is false: nothing is checked without TLS.")
     found += _misplaced_variables(settings, prefix) + _escrow_without_a_place(settings, prefix)
     return [sentence for sentence in found if sentence not in known]
 

@@ -51,6 +51,9 @@ FULL: dict[str, Any] = {
     "lms_postgres_ca": {"name": "databases", "key": "ca.pem"},
     "lms_clickhouse_secure": True,
     "lms_clickhouse_port": 9440,
+    "lms_clickhouse_ca": {"name": "databases", "key": "clickhouse.pem"},
+    "lms_job_ttl_seconds": 3600,
+    "lms_database_connect_seconds": 5,
     "lms_clickhouse_cluster": "main",
     "lms_static_volume": {"kind": "nfs"},
     "lms_nfs_server": "files.example",
@@ -188,6 +191,8 @@ CHANGES: list[tuple[str, dict[str, Any], set[str]]] = [
     ("an image does too", {"lms_docker_image": "registry.example/lms/backend:2.0"}, {"Deployment"}),
     ("the public name touches the path alone", {"lms_public_dns": "other.example"}, {"Ingress"}),
     ("a Job's image touches that Job", {"lms_postgres_client_image": "registry.example/tools/postgres-client:16"}, {"postgres-setup-c42"}),
+    ("Jobs stay as long as is asked for", {"lms_job_ttl_seconds": 60}, {"postgres-setup-c42", "clickhouse-setup-c42"}),
+    ("both wait as long for a connection", {"lms_database_connect_seconds": 3}, {"postgres-setup-c42", "clickhouse-setup-c42"}),
 ]
 
 
@@ -195,6 +200,27 @@ CHANGES: list[tuple[str, dict[str, Any], set[str]]] = [
 def test_a_setting_changes_only_what_it_is_for(_why: str, change: dict[str, Any], expected: set[str]) -> None:
     before, after = objects(), objects(**change)
     assert {kind for kind in after if after[kind] != before[kind]} == expected
+
+
+def test_an_authority_of_clickhouse_is_trusted_by_the_job_and_the_back_end() -> None:
+    changes = {"lms_clickhouse_secure": True, "lms_clickhouse_ca": {"name": "databases", "key": "clickhouse.pem"}}
+    found, own = objects(**changes), objects(**changes, lms_environment={"SSL_CERT_DIR": "/own"})
+    volume = {"configMap": {"name": "databases", "items": [{"key": "clickhouse.pem", "path": "ca.crt"}]}}
+    for kind, place in (("clickhouse-setup-c42", "/run/lms/ca"), ("Deployment", "/etc/lms-clickhouse-ca")):
+        spec = found[kind]["spec"]["template"]["spec"]
+        (name,) = (mount["name"] for mount in spec["containers"][0]["volumeMounts"] if mount["mountPath"] == place)
+        assert {"name": name, **volume} in spec["volumes"]
+    config = next(one["value"] for one in spec_env(found["clickhouse-setup-c42"]) if one["name"] == "CLIENT_CONFIG")
+    assert "<caConfig>/run/lms/ca/ca.crt</caConfig><verificationMode>strict</verificationMode>" in config
+    assert found["ConfigMap"]["data"]["SSL_CERT_DIR"] == "/etc/ssl/certs:/etc/lms-clickhouse-ca"
+    assert own["ConfigMap"]["data"]["SSL_CERT_DIR"] == "/own"
+    assert "SSL_CERT_DIR" not in objects()["ConfigMap"]["data"]
+
+
+def spec_env(obj: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return the environment of a workload's one container."""
+    (container,) = obj["spec"]["template"]["spec"]["containers"]
+    return list(container["env"])
 
 
 def test_pods_roll_out_with_their_credentials_and_their_own_config_alone() -> None:

@@ -190,6 +190,7 @@ TOGETHER: list[tuple[dict[str, t.Any], str]] = [
     ({"lms_max_surge": 0}, "lms_max_unavailable: is 0 and so is lms_max_surge"),
     ({"lms_pre_stop_seconds": 30}, "lms_pre_stop_seconds: is 30. Expected fewer than termination_grace_seconds (30)."),
     ({"lms_postgres_sslmode": "verify-full"}, "lms_postgres_ca: is missing, and lms_postgres_sslmode is verify-full."),
+    ({"lms_clickhouse_ca": {"name": "a", "key": "b"}}, "lms_clickhouse_ca: is set and lms_clickhouse_secure is false: nothing is checked"),
     ({"lms_run_as_user": 0}, "lms_run_as_user: is 0, which is root."),
 ]
 
