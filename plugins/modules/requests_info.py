@@ -160,6 +160,9 @@ jobs:
     pending:
       description: Names of the Jobs to wait for, by client id.
       type: dict
+    deadline:
+      description: The longest deadline of the Jobs to wait for, in seconds; 0 where none has one.
+      type: int
     done:
       description: What the records must say of Jobs that are done and not recorded, as M(rarus.lms.client_status) takes it.
       type: dict

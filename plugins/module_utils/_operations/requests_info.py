@@ -194,9 +194,15 @@ def _shown_jobs(plan: JobPlan, recorded: t.Mapping[str, t.Mapping[str, str]]) ->
         "delete": [_with_uid(found) for found in plan.delete],
         "running": [request.object["metadata"]["name"] for request in plan.running],
         "pending": pending,
+        "deadline": max((_deadline(request.object) for request in (*plan.running, *plan.create)), default=0),
         "done": _statuses(unrecorded),
         "statuses": _statuses([*unrecorded, *plan.running, *plan.create]),
     }
+
+
+def _deadline(job: Object) -> int:
+    """Return the seconds after which Kubernetes ends a Job; 0 for one that it lets run."""
+    return int((job.get("spec") or {}).get("activeDeadlineSeconds") or 0)
 
 
 def _statuses(requests: t.Iterable[Request]) -> Object:
