@@ -69,20 +69,14 @@ options:
         description: Key in the Secret.
         type: str
         required: true
-  watched_secrets:
-    description: The operator's own Secrets in O(namespace) whose values the environment depends on, such as the token of the SMS API.
+  requests:
+    description:
+      - The client's requests as the lookup P(rarus.lms.requests#lookup) returns them.
+      - The Secrets and ConfigMaps in O(namespace) that their pods refer to and others provide, such as the token of the SMS API and a
+        database's certificate authority, join the fingerprints, so that a changed value replaces the pods.
     type: list
     elements: dict
     default: []
-    suboptions:
-      name:
-        description: Name of the Secret.
-        type: str
-        required: true
-      key:
-        description: Key in the Secret.
-        type: str
-        required: true
   secret_store:
     description:
       - Where the client's values are at home. The Secrets in the cluster are made from there.
@@ -187,9 +181,7 @@ EXAMPLES = r"""
   rarus.lms.credentials:
     client: C42
     namespace: lms-dev
-    watched_secrets:
-      - name: sms4b
-        key: token
+    requests: "{{ lookup('rarus.lms.requests', 'C42', settings=lookup('rarus.lms.settings'), stage='environment') }}"
   register: credentials
 
 - name: Take a key that is there already
@@ -234,7 +226,8 @@ fingerprint:
   type: str
 fingerprints:
   description:
-    - Keyed fingerprints by name (V(seed), V(rsa), V(postgres), V(clickhouse), and C(secret/key) of each watched one).
+    - Keyed fingerprints by name (V(seed), V(rsa), V(postgres), V(clickhouse), and C(secret/key) or C(ConfigMap/name/key)
+      of each value that others provide).
     - V(postgres_logins) and V(clickhouse_logins) are over all logins that the database lets in.
   returned: success
   type: dict

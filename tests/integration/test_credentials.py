@@ -92,8 +92,7 @@ def test_one_read_is_enough_where_the_record_was_just_read(deployer: Deployer) -
     operators = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "sms4b"}, "stringData": {"token": "one"}}
     deployer.lab.kubectl("apply", "--server-side", "-n", NAMESPACE, "-f", "-", text=json.dumps(operators))
     audit = deployer.audit()
-    watched = [{"name": "sms4b", "key": "token"}]
-    assert deployer.module("credentials", **wanted("C41", recorded="made", watched_secrets=watched))["changed"] is False
+    assert deployer.module("credentials", **wanted("C41", recorded="made", requests=referring("C41", "sms4b")))["changed"] is False
     assert audit.requests() == ["list secrets/", "get secrets/sms4b"]
 
 
@@ -189,12 +188,20 @@ def test_somebody_elses_secret_is_left_alone(deployer: Deployer) -> None:
     assert audit.writes() == []
 
 
-def test_a_brought_key_and_watched_secrets_are_read(deployer: Deployer) -> None:
+def referring(client: str, secret: str) -> list[dict[str, Any]]:
+    """Return the request of a Deployment whose container refers to the key `token` of a Secret."""
+    token = {"name": "TOKEN", "valueFrom": {"secretKeyRef": {"name": secret, "key": "token"}}}
+    spec = {"template": {"spec": {"containers": [{"name": "c", "env": [token]}]}}}
+    made = {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": f"lms-deployment-{client.lower()}"}, "spec": spec}
+    return [{"client": client, "stage": "environment", "file": "deployment.yml.j2", "object": made}]
+
+
+def test_a_brought_key_and_what_pods_refer_to_are_read(deployer: Deployer) -> None:
     register(deployer, "C49")
     key = subprocess.run(["openssl", "genrsa", "3072"], check=True, capture_output=True, text=True).stdout
     brought = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "brought"}, "stringData": {"pem": key, "token": "one"}}
     deployer.lab.kubectl("apply", "--server-side", "-n", NAMESPACE, "-f", "-", text=json.dumps(brought))
-    options = wanted("C49", rsa_key_secret={"name": "brought", "key": "pem"}, watched_secrets=[{"name": "brought", "key": "token"}])
+    options = wanted("C49", rsa_key_secret={"name": "brought", "key": "pem"}, requests=referring("C49", "brought"))
     first = deployer.module("credentials", **options)
     assert base64.b64decode(values(deployer, "C49")["rsa_key"]).decode() == key
     brought["stringData"] = {"pem": key, "token": "two"}

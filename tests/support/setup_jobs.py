@@ -21,7 +21,7 @@ from ansible_collections.rarus.lms.plugins.module_utils._domain.templates import
 
 from .tree import ROOT
 
-__all__ = ["REFUSED", "Ran", "SetupJob", "run"]
+__all__ = ["NEEDED", "REFUSED", "TEMPLATES", "Ran", "SetupJob", "run"]
 
 REFUSED = 78
 TEMPLATES = ROOT / "roles" / "requests" / "templates"

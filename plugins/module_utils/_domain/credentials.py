@@ -30,6 +30,7 @@ __all__ = [
     "RSA_KEY",
     "SEED",
     "combined",
+    "config_data_of",
     "credentials_secret",
     "credentials_secret_of",
     "data_of",
@@ -179,13 +180,20 @@ def data_of(secret: t.Mapping[str, t.Any]) -> dict[str, bytes]:
     return {key: base64.b64decode(value) for key, value in (secret.get("data") or {}).items()}
 
 
+def config_data_of(config_map: t.Mapping[str, t.Any]) -> dict[str, bytes]:
+    """Return all values that a ConfigMap holds."""
+    return {key: text.encode() for key, text in (config_map.get("data") or {}).items()} | {
+        key: base64.b64decode(value) for key, value in (config_map.get("binaryData") or {}).items()
+    }
+
+
 def encoded(values: t.Mapping[str, bytes]) -> dict[str, str]:
     """Return values as the data of a Secret."""
     return {key: _base64(value) for key, value in values.items()}
 
 
 def fingerprints(credentials: t.Mapping[str, bytes], rsa_key: bytes, watched: t.Mapping[str, bytes]) -> dict[str, str]:
-    """Return a keyed fingerprint (HMAC-SHA256, 16 hexadecimal digits) of seed, rsa, postgres, clickhouse and each watched "secret/key".
+    """Return a keyed fingerprint (HMAC-SHA256, 16 hexadecimal digits) of seed, rsa, postgres, clickhouse and each watched value.
 
     Equal values have different fingerprints under different names and for different clients: the key lies in the client's own Secret.
     """

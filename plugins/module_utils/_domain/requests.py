@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import json
 import typing as t
@@ -33,16 +34,20 @@ Object = dict[str, t.Any]
 
 
 def compiled(sources: t.Iterable[Source]) -> list[Template]:
-    """Return the templates, each compiled once. Raises InputError with the faults of all of them."""
+    """Return the templates, each compiled once in a process. Raises InputError with the faults of all of them."""
     templates: list[Template] = []
     faults: list[str] = []
     for source in sources:
         try:
-            templates.append(Template(source))
+            templates.append(_template(source))
         except TemplateError as error:
             faults += [_fault(source.label, line, sentence) for line, sentence in error.faults]
     _raise(faults)
     return templates
+
+
+# A task that renders for one client after the other would compile anew for each: 40 ms of the 50 that it takes.
+_template = functools.cache(Template)
 
 
 def render_requests(

@@ -15,6 +15,7 @@ from .._domain.names import MADE, credentials_secret_name, database_name, rsa_se
 from .._domain.record import MADE as RECORD_MADE
 from .._domain.record import Record
 from .._domain.rotation import SECOND_LOGIN, Rotation, rotated_dates
+from .._domain.watched import EVERY_KEY, watched_of
 from .._k8s.api import Api
 from .._k8s.resources import Ref
 from .client_organisations import keep_first
@@ -96,29 +97,43 @@ def listed(work: Work) -> Secrets:
 
 
 def watched(work: Work) -> dict[str, bytes]:
-    """Return the values in the operator's Secrets whose change shall be noticed, by "secret/key"; each Secret is read once."""
-    keys: dict[str, list[str]] = {}
-    for entry in work.params["watched_secrets"]:
-        keys.setdefault(entry["name"], []).append(entry["key"])
-    return {
-        f"{name}/{key}": value for name in keys for key, value in _operators(work, name, sorted(set(keys[name])), "watched_secrets").items()
-    }
+    """Return the values whose change shall be noticed, which the requests' pods refer to and others provide; each object is read once.
+
+    They come by "secret/key" and "ConfigMap/name/key". What a pod can start without is left out where it is missing.
+    """
+    found: dict[str, bytes] = {}
+    for (kind, name), keys in watched_of(work.params["requests"], work.client).items():
+        place = f"{name}/" if kind == "Secret" else f"{kind}/{name}/"
+        values = _provided(work, Ref("v1", kind, name, work.namespace), keys)
+        wanted = values if EVERY_KEY in keys else [key for key in keys if key in values]
+        found |= {place + key: values[key] for key in wanted}
+    return found
+
+
+def _provided(work: Work, ref: Ref, keys: t.Mapping[str, bool]) -> dict[str, bytes]:
+    """Return all values of a Secret or ConfigMap; raises InputError where it, or a key that is not optional, is missing."""
+    obj = work.api.get(ref)
+    values = domain.data_of(obj) if obj and ref.kind == "Secret" else domain.config_data_of(obj or {})
+    needed = sorted(key for key, optional in keys.items() if not optional)
+    missing = [key for key in needed if key not in (EVERY_KEY, *values)]
+    if needed and (obj is None or missing):
+        lacks = f"there is no {ref}" if obj is None else f"{ref} lacks {' and '.join(missing)}"
+        raise InputError(
+            f"requests: {lacks}, and the pods of {work.client} refer to it.", hint="Create it, or correct the setting or the template."
+        )
+    return values
 
 
 def brought_key(work: Work, name: str, key: str) -> bytes:
     """Return the private key that the operator brought in a Secret, checked."""
-    value = _operators(work, name, [key], "rsa_key_secret")[key]
+    ref = work.ref(name)
+    secret = work.api.get(ref)
+    fix = f"Create it with the key {key}, or correct the setting."
+    if secret is None:
+        raise InputError(f"rsa_key_secret: there is no {ref}.", hint=fix)
+    value = domain.values_of(secret, [key], fix)[key]
     domain.validate_rsa_key(value, f"key {key} of Secret {work.namespace}/{name}")
     return value
-
-
-def _operators(work: Work, name: str, keys: t.Sequence[str], option: str) -> dict[str, bytes]:
-    """Return values of a Secret that the operator provides."""
-    secret = work.api.get(work.ref(name))
-    fix = f"Create it with the key{'s' if len(keys) > 1 else ''} {' and '.join(keys)}, or correct the setting."
-    if secret is None:
-        raise InputError(f"{option}: there is no {work.ref(name)}.", hint=fix)
-    return domain.values_of(secret, keys, fix)
 
 
 def told(work: Work, found: Secrets, watched_values: t.Mapping[str, bytes]) -> dict[str, t.Any]:

@@ -42,16 +42,7 @@ ARGUMENT_SPEC: dict[str, t.Any] = {
         "no_log": False,
         "options": {"name": {"type": "str", "required": True}, "key": {"type": "str", "required": True, "no_log": False}},
     },
-    "watched_secrets": {
-        "type": "list",
-        "elements": "dict",
-        "default": [],
-        "no_log": False,
-        "options": {
-            "name": {"type": "str", "required": True},
-            "key": {"type": "str", "required": True, "no_log": False},
-        },
-    },
+    "requests": {"type": "list", "elements": "dict", "default": []},
     "secret_store": {"type": "dict", "no_log": False, "options": STORE_OPTIONS},
     "differing": {"type": "str", "choices": list(DIFFERING), "default": "stop"},
     "recreate": {"type": "bool", "default": False},

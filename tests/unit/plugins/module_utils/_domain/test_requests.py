@@ -351,6 +351,11 @@ print(count, time.process_time() - begun)
 """
 
 
+def test_a_template_is_compiled_once_in_a_process() -> None:
+    first, second = (compiled(find_sources(TEMPLATES)) for _time in range(2))
+    assert all(one is other for one, other in zip(first, second, strict=True))
+
+
 def test_seven_hundred_requests_take_less_than_half_a_second() -> None:
     path = [str(Path(__file__).parent), str(ROOT / "playbooks" / "collections")]
     done = subprocess.run([sys.executable, "-c", MEASURE, *path], capture_output=True, text=True, check=True)

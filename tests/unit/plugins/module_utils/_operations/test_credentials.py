@@ -50,7 +50,7 @@ def make(fake_api: FakeApi, lines: list[str] | None = None, *, check_mode: bool 
         "database_user": "",
         "rsa_bits": 2048,
         "rsa_key_secret": None,
-        "watched_secrets": [],
+        "requests": [],
         "state": "present",
         "recreate": False,
         "parts": [],
@@ -66,6 +66,15 @@ def make(fake_api: FakeApi, lines: list[str] | None = None, *, check_mode: bool 
 def operators(name: str, **data: bytes) -> dict[str, t.Any]:
     encoded = {key: base64.b64encode(value).decode() for key, value in data.items()}
     return {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": name, "namespace": "lms-dev"}, "data": encoded}
+
+
+def referring(**pod: t.Any) -> list[dict[str, t.Any]]:
+    """Return the request of a Deployment whose container refers to the token of the SMS service; pod has more volumes and envFrom."""
+    token = {"name": "TOKEN", "valueFrom": {"secretKeyRef": {"name": "sms4b", "key": "token"}}}
+    container = {"name": "c42", "env": [token], "envFrom": pod.get("envFrom", [])}
+    spec = {"template": {"spec": {"containers": [container], "volumes": pod.get("volumes", [])}}}
+    made = {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "lms-deployment-c42"}, "spec": spec}
+    return [{"client": "C42", "stage": "environment", "file": "deployment.yml.j2", "object": made}]
 
 
 def recorded(fake_api: FakeApi) -> str:
@@ -131,7 +140,7 @@ def test_one_read_is_spared_where_the_record_was_just_read(registered: FakeApi) 
     registered.add(operators("sms4b", token=b"t"))
     make(registered)
     registered.requests.clear()
-    make(registered, recorded="made", watched_secrets=[{"name": "sms4b", "key": "token"}])
+    make(registered, recorded="made", requests=referring())
     assert registered.reads() == ["/api/v1/namespaces/lms-dev/secrets", "/api/v1/namespaces/lms-dev/secrets/sms4b"]
 
 
@@ -347,24 +356,49 @@ def test_the_length_of_the_key_is_settable(registered: FakeApi, monkeypatch: pyt
     assert asked == [4096]
 
 
-def test_watched_secrets_join_the_fingerprint(registered: FakeApi) -> None:
-    registered.add(operators("sms4b", token=b"one", other=b"x"))
-    watched = [{"name": "sms4b", "key": "token"}]
-    first = make(registered, watched_secrets=watched)
-    registered.remove("Secret", "sms4b")
-    registered.add(operators("sms4b", token=b"two", other=b"x"))
-    second = make(registered, watched_secrets=watched)
-    assert first["fingerprint"] != second["fingerprint"]
-    changed = [name for name in first["fingerprints"] if first["fingerprints"][name] != second["fingerprints"][name]]
-    assert (changed, second["changed"]) == (["sms4b/token"], False)
+def config_map(name: str, **data: str) -> dict[str, t.Any]:
+    return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": name, "namespace": "lms-dev"}, "data": data}
 
 
-def test_a_watched_secret_that_is_missing_is_named(registered: FakeApi) -> None:
-    with pytest.raises(InputError, match="watched_secrets: there is no Secret lms-dev/sms4b"):
-        make(registered, watched_secrets=[{"name": "sms4b", "key": "token"}])
+ALL_OF_WORDS = {"envFrom": [{"secretRef": {"name": "words", "optional": True}}]}
+AUTHORITY = {"volumes": [{"name": "ca", "configMap": {"name": "databases", "items": [{"key": "ca.pem", "path": "ca.crt"}]}}]}
+PROVIDED: list[tuple[str, dict[str, t.Any], dict[str, t.Any] | None, dict[str, t.Any], list[str]]] = [
+    ("a key of a Secret", {}, operators("sms4b", token=b"one", other=b"x"), operators("sms4b", token=b"two", other=b"x"), ["sms4b/token"]),
+    ("another key of it", {}, operators("sms4b", token=b"one", other=b"x"), operators("sms4b", token=b"one", other=b"y"), []),
+    ("an authority", AUTHORITY, config_map("databases", **{"ca.pem": "a"}), config_map("databases", **{"ca.pem": "b"}),
+     ["ConfigMap/databases/ca.pem"]),
+    ("another authority beside it", AUTHORITY, config_map("databases", **{"ca.pem": "a"}),
+     config_map("databases", **{"ca.pem": "a", "x": "b"}), []),
+    ("a whole Secret", ALL_OF_WORDS, operators("words", a=b"1"), operators("words", a=b"1", b=b"2"), ["words/b"]),
+    ("one that was not there", ALL_OF_WORDS, None, operators("words", a=b"1"), ["words/a"]),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("_what", "pod", "before", "after", "changed"), PROVIDED, ids=[case[0] for case in PROVIDED])
+def test_a_changed_value_that_pods_refer_to_changes_the_fingerprint(
+    registered: FakeApi, _what: str, pod: dict[str, t.Any], before: dict[str, t.Any] | None, after: dict[str, t.Any], changed: list[str]
+) -> None:
+    for one in (operators("sms4b", token=b"one"), before):
+        if one:
+            registered.add(one)
+    first = make(registered, requests=referring(**pod))
+    registered.add(after)
+    second = make(registered, requests=referring(**pod))
+    found = [name for name, value in second["fingerprints"].items() if first["fingerprints"].get(name) != value]
+    assert (found, second["changed"]) == (changed, False)
+    assert (first["fingerprint"] != second["fingerprint"]) == bool(changed)
+
+
+def test_what_pods_refer_to_and_nobody_provides_is_named(registered: FakeApi) -> None:
+    with pytest.raises(InputError, match="requests: there is no Secret lms-dev/sms4b, and the pods of C42 refer to it"):
+        make(registered, requests=referring())
     registered.add(operators("sms4b", other=b"x"))
-    with pytest.raises(LmsError, match="Secret lms-dev/sms4b lacks token"):
-        make(registered, watched_secrets=[{"name": "sms4b", "key": "token"}])
+    with pytest.raises(InputError, match="Secret lms-dev/sms4b lacks token, and"):
+        make(registered, requests=referring())
+    registered.remove("Secret", "sms4b")
+    registered.add(operators("sms4b", token=b"x"))
+    with pytest.raises(InputError, match="there is no ConfigMap lms-dev/databases, and"):
+        make(registered, requests=referring(**AUTHORITY))
 
 
 def test_the_logins_have_the_name_that_the_settings_give(registered: FakeApi) -> None:
