@@ -32,10 +32,10 @@ def run_playbook(playbook: Path, *arguments: str, env: dict[str, str] | None = N
     )
 
 
-def evaluate(folder: Path, inventory: Path, expressions: Mapping[str, Expression]) -> dict[str, Any]:
+def evaluate(folder: Path, inventory: Path, expressions: Mapping[str, Expression], *words: str) -> dict[str, Any]:
     """Return the value of each Jinja expression, or the failure's text where it fails; all in one run of ansible-playbook.
 
-    An expression may come with variables of its own, which win over the catalogue's.
+    An expression may come with variables of its own, which win over the catalogue's. words: more of ansible-playbook's own.
     """
     tasks: list[dict[str, Any]] = []
     for name, given in expressions.items():
@@ -47,6 +47,6 @@ def evaluate(folder: Path, inventory: Path, expressions: Mapping[str, Expression
     tasks.append({"ansible.builtin.copy": {"dest": str(values), "mode": "0600", "content": "{{ {" + found + "} | to_json }}"}})
     playbook = folder / "evaluate.yml"
     playbook.write_text(json.dumps([{"hosts": "lms_catalogues", "gather_facts": False, "tasks": tasks}]))
-    done = run_playbook(playbook, "-i", str(inventory))
+    done = run_playbook(playbook, "-i", str(inventory), *words)
     assert done.returncode == 0, done.stdout + done.stderr
     return dict(json.loads(values.read_text()))
