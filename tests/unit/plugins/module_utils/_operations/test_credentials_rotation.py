@@ -188,7 +188,7 @@ def test_former_logins_stay_open_while_a_pod_drains(api: FakeApi, monkeypatch: p
 
 
 def test_a_wait_for_pods_that_drain_keeps_the_leases_of_its_run(api: FakeApi) -> None:
-    lease = {"token": "5f1c", "clients": ["C42", "C43"], "registry_namespace": "lms-dev", "duration": 20, "actor": "anna@desk"}
+    lease: Object = {"token": "5f1c", "clients": ["C42", "C43"], "registry_namespace": "lms-dev", "duration": 20, "actor": "anna@desk"}
     api.add(*(Lease(ClientId.parse(client), "lms-dev", "anna@desk 5f1c").to_object() for client in lease["clients"]))
     for step in ("open", "switch"):
         call(api, parts=["postgres"], step=step, lease=lease)

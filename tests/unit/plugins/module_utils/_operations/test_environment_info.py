@@ -461,7 +461,7 @@ def test_a_public_path_that_stays_wrong_fails(api: FakeApi, monkeypatch: pytest.
     assert error.data["environments"][0]["seconds"] < 30
 
 
-LEASE = {"token": "5f1c", "clients": ["C42", "C43"], "registry_namespace": "lms-dev", "duration": 20, "actor": "anna@desk"}
+LEASE: Obj = {"token": "5f1c", "clients": ["C42", "C43"], "registry_namespace": "lms-dev", "duration": 20, "actor": "anna@desk"}
 
 
 def test_a_wait_keeps_the_leases_of_its_run(api: FakeApi) -> None:
