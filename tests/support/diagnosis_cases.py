@@ -4,7 +4,7 @@
 """The cases of the diagnosis: tests/unit/plugins/module_utils/_domain/diagnosis/cases/*.yml, laid over base.yml.
 
 A case of an environment may give deployment, replica_set, pod, container (the pod's status), slice, ingress, route (null: there is none),
-ready, publish, events, absent, nodes, neighbours, answer (of the public path), log.
+ready, publish, events, absent, nodes, neighbours, claims, recorded, began (and watched), now, waited, answer (of the public path), log.
 One of a Job (jobs.yml) may give job (failed, gone), job_spec, job_status, job_pod,
 job_container, clickhouse, events, log. The rest is what is expected: cause, message, severity, phase, object, reason, next, evidence,
 exit_code.
@@ -92,6 +92,12 @@ def seen_of_case(case: Case) -> Seen:
         neighbours=case.get("neighbours", []),
         probed="answer" in case,
         newer_image=case.get("newer_image", ""),
+        claims=case.get("claims", []),
+        recorded=case.get("recorded", False),
+        began=case.get("began", 0.0),
+        watched=case.get("began", 0.0),
+        now=case.get("now", 0.0),
+        waited=case.get("waited", True),
         answer=PublicAnswer("https://backend.lms-dev.example/C42/", **case["answer"]) if "answer" in case else None,
     )
     return with_log(seen, case, wanted(seen, last=True).logs)

@@ -181,8 +181,9 @@ FAULTS = (
     Fault(
         129,
         "claim_unbound",
-        pod={"volumes": [{"name": "static", "persistentVolumeClaim": {"claimName": "unbound"}}]},
-        told="bound to no volume yet",
+        pod={"volumes": [{"name": "static", "persistentVolumeClaim": {"claimName": "unbound-c129"}}]},
+        told="claim verdict/unbound-c129 is bound to no volume yet",
+        object="PersistentVolumeClaim",
         early=False,
     ),
     Fault(
@@ -309,7 +310,7 @@ SUPPORT: tuple[Obj, ...] = (
     {
         "apiVersion": "v1",
         "kind": "PersistentVolumeClaim",
-        "metadata": {"name": "unbound", "namespace": NAMESPACE},
+        "metadata": {"name": "unbound-c129", "namespace": NAMESPACE},
         "spec": {"accessModes": ["ReadWriteMany"], "storageClassName": "", "resources": {"requests": {"storage": "1Gi"}}},
     },
     *_bound("nfs", nfs={"server": "silent.example", "path": "/mnt/nfs"}),

@@ -78,7 +78,7 @@ JOB_FAULTS = (
         "ClickHouse refused the administrator's password",
         clickhouse=True,
     ),
-    JobFault(214, "database_silent", _psql("silent.example"), "PostgreSQL does not answer: packets are dropped"),
+    JobFault(214, "database_silent", _psql("silent.example"), "PostgreSQL does not answer: a firewall or a NetworkPolicy"),
     # The second login of a server that takes one; psql does not end with its command's exit code.
     JobFault(
         215,

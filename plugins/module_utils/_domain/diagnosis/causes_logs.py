@@ -9,11 +9,10 @@ is waited for, also after the container crashed twice.
 
 from __future__ import annotations
 
-from .model import Cause, Severity
+from .model import AGAIN, Cause, Severity
 
 __all__ = ["LOG_CAUSES"]
 
-AGAIN = "then run the same command again"
 _ANY = "setup service"
 _REFUSED_LOGIN = r"password authentication failed|Authentication failed|failed SASL auth|AUTHENTICATION_FAILED|\bcode: 516\b"
 
@@ -51,7 +50,7 @@ LOG_CAUSES = (
         "cluster_dns",
         _ANY,
         "the cluster's DNS gave no answer for the host of {database}",
-        f"check {{settings}}_host, NetworkPolicies, and the DNS (`kubectl -n kube-system get pods -l k8s-app=kube-dns`), {AGAIN}",
+        f"check {{host_setting}}; ask the cluster's owners whether the cluster's DNS runs and NetworkPolicies let pods reach it; {AGAIN}",
         r"Temporary failure in name resolution|server misbehaving|lookup \S+ on \S+:53: .*(i/o timeout|refused)",
         severity=Severity.WAITING,
     ),
@@ -59,7 +58,7 @@ LOG_CAUSES = (
         "database_host_unknown",
         _ANY,
         "{database} was not found: its host name cannot be resolved",
-        f"correct {{settings}}_host in the catalogue, {AGAIN}",
+        f"correct {{host_setting}} in the catalogue, {AGAIN}",
         r"could not translate host name|no such host|Not found address of host|Name or service not known|Name does not resolve",
     ),
     Cause(
@@ -82,15 +81,15 @@ LOG_CAUSES = (
         "database_closed",
         _ANY,
         "{database} accepts no connection: its port is closed, or a NetworkPolicy blocks the way",
-        f"see whether the server runs and listens ({{settings}}_host, {{settings}}_port), {AGAIN}",
+        f"see whether the server runs and listens ({{address_settings}}), {AGAIN}",
         r"connection refused|No route to host|network is unreachable",
         severity=Severity.WAITING,
     ),
     Cause(
         "database_silent",
         _ANY,
-        "{database} does not answer: packets are dropped on the way",
-        f"check firewalls and NetworkPolicies between the nodes and {{settings}}_host, {AGAIN}",
+        "{database} does not answer: a firewall or a NetworkPolicy drops the packets on the way",
+        f"have firewalls and NetworkPolicies between the nodes and {{host_setting}} checked, {AGAIN}",
         r"timeout expired|timed out|i/o timeout|Timeout exceeded|SOCKET_TIMEOUT|context deadline exceeded",
         severity=Severity.WAITING,
     ),
@@ -98,7 +97,7 @@ LOG_CAUSES = (
         "database_tls",
         _ANY,
         "{database} and the client do not agree on TLS: {why}",
-        f"correct {{settings}}_sslmode, {{settings}}_ca or {{settings}}_secure, {AGAIN}",
+        f"correct {{tls_settings}}, {AGAIN}",
         r"(?P<why>server does not support SSL[^\n]*|certificate verify failed|x509: [^\n]+|tls: [^\n]+|SSL error: [^\n]+)",
     ),
     Cause(
@@ -112,7 +111,7 @@ LOG_CAUSES = (
         "database_read_only",
         _ANY,
         "{database} is a read-only standby",
-        f"set {{settings}}_host to the primary server, {AGAIN}",
+        f"set {{host_setting}} to the primary server, {AGAIN}",
         r"read-only transaction|readonly mode|\bREADONLY\b",
     ),
     Cause(
@@ -170,6 +169,6 @@ LOG_CAUSES = (
         "service",
         "the back end refuses {variable}: {why}",
         f"correct it in the catalogue, {AGAIN}",
-        r"(?P<variable>LMS_[A-Z0-9_]+): (?P<why>[^\n]+)",
+        r"(?P<variable>LMS_[A-Z0-9_]+): (?P<why>(is |must |not |no |cannot |could not |invalid|unknown|wrong|bad |malformed)[^\n]*)",
     ),
 )

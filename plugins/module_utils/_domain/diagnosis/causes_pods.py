@@ -5,17 +5,19 @@
 
 from __future__ import annotations
 
-from .model import Cause, Severity
+from .model import AGAIN, Cause, Severity
 from .symptoms_pods import IMAGE_REASONS
 
 __all__ = ["POD_CAUSES"]
 
-AGAIN = "then run the same command again"
 _IMAGE = " ".join(sorted(IMAGE_REASONS))
 _CONFIG = "CreateContainerConfigError CreateContainerError"
 _START = "StartError ContainerCannotRun RunContainerError CreateContainerError"
 _DESCRIBE = "kubectl -n {namespace} describe pod {pod}"
-_RETRY = "`kubectl -n {namespace} delete pod {pod}` has it tried at once"
+_REFUSED = r"\b40[13]\b|unauthorized|denied|authorization failed|no basic auth|insufficient_scope|authentication required"
+_LOGS = "`ansible-playbook logs_client.yml -e client={client} -e previous=true`"
+_RESTORE = "ansible-playbook restore_credentials.yml -e client={client} -e escrow_identity_file=FILE"
+_NO_ESCROW = '(where there is no escrow: docs/credentials.md, "When a Secret is gone")'
 
 IMAGE_CAUSES = (
     Cause(
@@ -44,8 +46,9 @@ IMAGE_CAUSES = (
         "pull_secret_missing",
         "container",
         "the registry refused image {image}: pull secret {missing_pull_secrets} is missing",
-        f"make Secret {{namespace}}/{{missing_pull_secrets}} (playbooks/prepare_namespace.yml makes it), {AGAIN}; {_RETRY}",
-        r"\b40[13]\b|unauthorized|denied|authorization failed|no basic auth|insufficient_scope|authentication required",
+        "correct lms_pull_secret, or have Secret {namespace}/{missing_pull_secrets} made (prepare_namespace.yml, run by an administrator),"
+        f" {AGAIN}",
+        _REFUSED,
         reasons=_IMAGE,
         needs="missing_pull_secrets",
     ),
@@ -54,24 +57,24 @@ IMAGE_CAUSES = (
         "container",
         "the registry refused image {image}: it asks for a login, and the pod names no pull secret",
         f"set lms_pull_secret in the catalogue, {AGAIN}",
-        r"\b40[13]\b|unauthorized|denied|authorization failed|no basic auth|insufficient_scope|authentication required",
+        _REFUSED,
         reasons=_IMAGE,
         needs="no_pull_secret",
     ),
     Cause(
         "pull_secret_wrong",
         "container",
-        "the registry refused the login of pull secret {pull_secrets} for image {image}",
-        f"correct Secret {{namespace}}/{{pull_secrets}} (type kubernetes.io/dockerconfigjson; the registry's host, user, password, right to"
-        f" pull), {AGAIN}; {_RETRY}",
-        r"\b40[13]\b|unauthorized|denied|authorization failed|no basic auth|insufficient_scope|authentication required",
+        "the registry refused the login of pull secret {pull_secrets} for image {image}, or has no such image",
+        f"check the image's spelling in the catalogue; if it is right, have Secret {{namespace}}/{{pull_secrets}} corrected (type"
+        f" kubernetes.io/dockerconfigjson; the registry's host, user, password, right to pull), {AGAIN}",
+        _REFUSED,
         reasons=_IMAGE,
     ),
     Cause(
         "registry_certificate",
         "container",
         "node {node} does not trust the certificate of the registry of {image}",
-        f"have the registry's certificate authority installed on the nodes, {AGAIN}",
+        f"ask the cluster's owners to install the registry's certificate authority on the nodes, {AGAIN}",
         r"x509|certificate signed by unknown|server gave HTTP response to HTTPS client|tls: (failed|bad|unknown)",
         reasons=_IMAGE,
     ),
@@ -79,7 +82,7 @@ IMAGE_CAUSES = (
         "node_disk_full",
         "container",
         "the disk of node {node} is full: image {image} could not be stored",
-        f"free space on node {{node}}, {AGAIN}",
+        f"ask the cluster's owners to free space on node {{node}}, {AGAIN}",
         r"no space left on device",
         reasons=_IMAGE,
         severity=Severity.WAITING,
@@ -88,7 +91,7 @@ IMAGE_CAUSES = (
         "registry_unknown_host",
         "container",
         "the host of the registry of {image} cannot be resolved by node {node}",
-        f"check the registry's name in the image, and the node's DNS, {AGAIN}",
+        f"correct the registry's name in the image, or ask the cluster's owners about the DNS of node {{node}}, {AGAIN}",
         r"no such host|name resolution|server misbehaving|dial tcp: lookup ",
         reasons=_IMAGE,
         severity=Severity.WAITING,
@@ -107,7 +110,7 @@ IMAGE_CAUSES = (
         "image_not_found",
         "container",
         "image {image} not found in its registry",
-        f"push the image or correct it in the catalogue, {AGAIN}; {_RETRY}",
+        f"push the image or correct it in the catalogue, {AGAIN}",
         r"not found|manifest unknown|name unknown|NAME_UNKNOWN|does not exist|repository name not known",
         reasons=_IMAGE,
     ),
@@ -123,6 +126,14 @@ IMAGE_CAUSES = (
 
 CONFIG_CAUSES = (
     Cause(
+        "credentials_key_missing",
+        "container mount",
+        "{own_secret} has no key `{key}`, one of the client's keys and passwords, which cannot be made again",
+        f"{_RESTORE} -e confirm={{client}} {_NO_ESCROW}, {AGAIN}",
+        r"(couldn't find key|references non-existent secret key:) (?P<key>\S+)",
+        needs="own_secret",
+    ),
+    Cause(
         "key_missing",
         "container mount",
         "{kind} {namespace}/{name} has no key `{key}`, which the container needs",
@@ -137,18 +148,34 @@ CONFIG_CAUSES = (
         r'volume "(?P<volume>[^"]+)".*references non-existent (?P<kind>secret|config) key: (?P<key>\S+)',
     ),
     Cause(
+        "credentials_missing",
+        "container mount",
+        "{absent} is missing: it holds the client's keys and passwords, which cannot be made again",
+        f"{_RESTORE} {_NO_ESCROW}, {AGAIN}",
+        r"secrets? \"?(lms-credentials|rsa-secret)-[^\s\"]+\"? not found",
+        needs="absent",
+    ),
+    Cause(
+        "config_missing",
+        "container mount",
+        "{absent}, which the collection makes, is missing, and the container cannot start without it",
+        "ansible-playbook provision_client.yml -e client={client}",
+        r"configmaps? \"?lms-config-[^\s\"]+\"? not found",
+        needs="absent",
+    ),
+    Cause(
         "reference_missing",
         "container mount",
         "{absent} is missing, and the container cannot start without it",
         f"make {{absent}}, or correct its name in the catalogue, {AGAIN}",
-        r"(secret|configmap) \"?[^\s\"]+\"? not found",
+        r"(secrets?|configmaps?) \"?[^\s\"]+\"? not found",
         needs="absent",
     ),
     Cause(
         "reference_was_missing",
         "container mount",
         "{kind} {name} was missing when the container was last started; Kubernetes tries again",
-        f"wait a minute; {_RETRY}",
+        f"wait a minute, {AGAIN}",
         r"(?P<kind>secret|configmap) \"?(?P<name>[^\s\"]+?)\"? not found",
         severity=Severity.WAITING,
     ),
@@ -205,7 +232,7 @@ CRASH_CAUSES = (
         "restarted",
         "restart",
         "the container was restarted {restarts} times; it ended with exit code {exit_code} ({reason})",
-        "kubectl -n {namespace} logs {pod} -c {container} --previous",
+        f"{_LOGS} shows how it ended",
         severity=Severity.NOTE,
     ),
     Cause(
@@ -233,14 +260,14 @@ CRASH_CAUSES = (
         "program_ended",
         "crash",
         "the container's program ends by itself, with exit code 0",
-        "kubectl -n {namespace} logs {pod} -c {container}",
+        f"see why it does not stay ({_LOGS}), {AGAIN}",
         reasons="Completed",
     ),
     Cause(
         "crash",
         "crash",
-        "the container {container} ends with exit code {exit_code}",
-        f"correct what the log says, {AGAIN}",
+        "the container {container} ends with exit code {exit_code}{meaning}",
+        f"{{log_hint}}, {AGAIN}",
     ),
     Cause(
         "container_waiting",
@@ -256,7 +283,7 @@ VOLUME_CAUSES = (
         "nfs_helper_missing",
         "mount",
         "node {node} cannot mount NFS: it has no NFS client",
-        f"install the NFS client on the nodes (nfs-common, nfs-utils), {AGAIN}",
+        f"ask the cluster's owners to install the NFS client on the nodes (nfs-common, nfs-utils), {AGAIN}",
         r"(?s)nfs.*(need a /sbin/mount|bad option; for several filesystems)|unknown filesystem type '?nfs|nfs.*No such device",
     ),
     Cause(
@@ -285,7 +312,7 @@ VOLUME_CAUSES = (
         "host_path_missing",
         "mount",
         "node {node} lacks the folder of volume {volume}: {why}",
-        f"make the folder on the nodes, or use a claim (lms_static_volume), {AGAIN}",
+        f"ask the cluster's owners to make the folder on the nodes, or use a claim (lms_static_volume), {AGAIN}",
         r'volume "(?P<volume>[^"]+)"\s*: hostPath type check failed: (?P<why>.*)',
     ),
     Cause(
@@ -304,14 +331,14 @@ NODE_CAUSES = (
         "claim_missing",
         "scheduling",
         "claim {namespace}/{claim} is missing",
-        f"make it (playbooks/prepare_namespace.yml), or correct lms_static_volume, {AGAIN}",
+        f"correct lms_static_volume, or have the claim made (prepare_namespace.yml, run by an administrator), {AGAIN}",
         r'persistentvolumeclaim "(?P<claim>[^"]+)" (not found|is being deleted)',
     ),
     Cause(
         "claim_unbound",
         "scheduling",
-        "a claim of the pod is bound to no volume yet",
-        "kubectl -n {namespace} get pvc; kubectl -n {namespace} describe pvc",
+        "{claim} is bound to no volume yet (storage class {storage_class})",
+        f"ask the cluster's owners to provide a volume for {{claim}}, and send them this screen; {AGAIN}",
         r"unbound immediate PersistentVolumeClaims|didn't find available persistent volumes",
         severity=Severity.WAITING,
     ),
@@ -319,7 +346,7 @@ NODE_CAUSES = (
         "not_enough_room",
         "scheduling",
         "no node has enough {resource} left for the pod",
-        f"lower lms_resources, or add a node, {AGAIN}",
+        f"lower lms_resources, or ask the cluster's owners for another node, {AGAIN}",
         r"Insufficient (?P<resource>[\w./-]*\w)",
         severity=Severity.WAITING,
     ),
@@ -327,7 +354,7 @@ NODE_CAUSES = (
         "nodes_not_ready",
         "scheduling",
         "no node is ready to take the pod ({node_taint})",
-        "kubectl get nodes; kubectl describe nodes",
+        f"ask the cluster's owners to bring a node back, and send them this screen; {AGAIN}",
         r"untolerated taint(\(s\)| \{(?P<node_taint>node\.kubernetes\.io/[\w-]+))",
         needs="node_taint",
         severity=Severity.WAITING,
@@ -336,7 +363,7 @@ NODE_CAUSES = (
         "taint",
         "scheduling",
         "a taint keeps the pod off the nodes: {taint}",
-        f"add a toleration by a template of your own, or take the taint away (`kubectl describe nodes`), {AGAIN}",
+        f"ask the cluster's owners for a node without that taint, or add a toleration by a template of your own, {AGAIN}",
         r"untolerated taint(\(s\)| \{(?P<taint>[^}]+)\})",
         severity=Severity.WAITING,
     ),
@@ -344,7 +371,7 @@ NODE_CAUSES = (
         "nodes_full",
         "scheduling",
         "the nodes run as many pods as they may",
-        f"add a node, {AGAIN}",
+        f"ask the cluster's owners for another node, {AGAIN}",
         r"Too many pods",
         severity=Severity.WAITING,
     ),
@@ -352,7 +379,7 @@ NODE_CAUSES = (
         "nodes_cordoned",
         "scheduling",
         "the nodes that the pod may run on are closed to new pods (cordoned)",
-        "ask who closed them; `kubectl get nodes` names them, `kubectl uncordon NAME` opens one",
+        f"ask the cluster's owners who closed them, and to open one (`kubectl uncordon NAME`); {AGAIN}",
         r"node\(s\) were unschedulable",
         severity=Severity.WAITING,
     ),
@@ -360,7 +387,7 @@ NODE_CAUSES = (
         "volume_elsewhere",
         "scheduling",
         "the pod's volume is tied to other nodes than the pod",
-        "kubectl -n {namespace} describe pvc",
+        f"ask the cluster's owners for a volume that the nodes of {{affinity}} reach, and send them this screen; {AGAIN}",
         r"volume node affinity conflict|match PersistentVolume's node affinity|no available volume zone|max volume count",
         severity=Severity.WAITING,
     ),
@@ -368,7 +395,7 @@ NODE_CAUSES = (
         "no_node_with_label",
         "scheduling",
         "no node has the label that the pod asks for: {affinity}",
-        f"label a node (`kubectl label node NAME {{affinity}}`), or correct lms_node_affinity, {AGAIN}",
+        f"correct lms_node_affinity, or ask the cluster's owners to label a node (`kubectl label node NAME {{affinity}}`), {AGAIN}",
         r"didn't match Pod's node affinity|node selector|no nodes available",
         severity=Severity.WAITING,
     ),
@@ -377,14 +404,14 @@ NODE_CAUSES = (
         "node_not_ready",
         "node",
         "node {node}, which the pod runs on, is not ready",
-        "kubectl describe node {node}",
+        f"ask the cluster's owners to bring node {{node}} back, and send them this screen; {AGAIN}",
         severity=Severity.WAITING,
     ),
     Cause(
         "evicted",
         "pod",
         "the pod was evicted from node {node}: {why}",
-        "kubectl describe node {node}",
+        f"ask the cluster's owners what node {{node}} lacks, and send them this screen; {AGAIN}",
         r"(?P<why>.*)",
         reasons="Evicted Preempting Terminated NodeShutdown NodeLost",
         severity=Severity.WAITING,
@@ -393,7 +420,7 @@ NODE_CAUSES = (
         "network_not_made",
         "pod",
         "node {node} could not give the pod its network",
-        f"kubectl describe node {{node}}; {_DESCRIBE}",
+        f"ask the cluster's owners what is wrong with the network of node {{node}}, and send them this screen; {AGAIN}",
         reasons="FailedCreatePodSandBox NetworkNotReady",
         severity=Severity.WAITING,
     ),

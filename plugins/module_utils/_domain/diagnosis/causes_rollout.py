@@ -5,60 +5,62 @@
 
 from __future__ import annotations
 
-from .model import Cause, Severity
+from .model import AGAIN, Cause, Severity
 
 __all__ = ["ROLLOUT_CAUSES"]
 
-AGAIN = "then run the same command again"
+
+_EVENTS = "kubectl -n {namespace} get events --field-selector reason=FailedCreate"
+_DESCRIBE = "kubectl -n {namespace} describe deployment {deployment}"
 
 ADMISSION_CAUSES = (
     Cause(
         "quota",
         "creation",
         "quota {quota} of namespace {namespace} is used up: {requested} more was asked for, {limited} is the limit",
-        f"raise the quota (`kubectl -n {{namespace}} describe quota {{quota}}`), or lower lms_resources, {AGAIN}; {{retry}}",
+        f"lower lms_resources, or ask the cluster's owners to raise quota {{quota}} of {{namespace}}, {AGAIN}",
         r"exceeded quota: (?P<quota>[^,]+), requested: (?P<requested>.+?), used: .+?, limited: (?P<limited>.+)",
     ),
     Cause(
         "quota_wants_resources",
         "creation",
         "quota {quota} asks every pod to say its {what}",
-        f"set lms_resources (and lms_job_resources), {AGAIN}; {{retry}}",
+        f"set lms_resources (and lms_job_resources), {AGAIN}",
         r"failed quota: (?P<quota>[^:]+): must specify (?P<what>.+)",
     ),
     Cause(
         "limit_range",
         "creation",
         "a LimitRange of namespace {namespace} refuses the pod: {why}",
-        f"keep lms_resources within `kubectl -n {{namespace}} describe limitrange`, {AGAIN}; {{retry}}",
+        f"change lms_resources so that it fits, or ask the cluster's owners to change the LimitRange of {{namespace}}, {AGAIN}",
         r"(?P<why>(minimum|maximum) \S+ usage per \w+ is [^,\n]+(, but [^,\n\]]+)?|\S+ max limit to request ratio per [^\n]+)",
     ),
     Cause(
         "pod_security",
         "creation",
         "Pod Security {level} of namespace {namespace} refuses the pod: {why}",
-        f"correct the template (an NFS volume in the pod needs `baseline`), or the namespace's level, {AGAIN}; {{retry}}",
+        f"correct the template, or ask the cluster's owners for another level (an NFS volume in the pod needs `baseline`), {AGAIN}",
         r'violates PodSecurity "(?P<level>[^":]+)[^"]*": (?P<why>.+)',
     ),
     Cause(
         "webhook_denied",
         "creation",
         "admission webhook {webhook} refuses the pod: {why}",
-        f"do as it says, or ask who runs the webhook, {AGAIN}; {{retry}}",
+        f"do as it says, or ask the cluster's owners, who run webhook {{webhook}}, {AGAIN}",
         r'admission webhook "(?P<webhook>[^"]+)" denied the request(: |)(?P<why>.*)',
     ),
     Cause(
         "policy_denied",
         "creation",
         "admission policy {policy} refuses the pod: {why}",
-        f"do as it says, or ask who made the policy, {AGAIN}; {{retry}}",
+        f"do as it says, or ask the cluster's owners, who made policy {{policy}}, {AGAIN}",
         r"ValidatingAdmissionPolicy '(?P<policy>[^']+)'.* denied request: (?P<why>.*)",
     ),
     Cause(
         "webhook_down",
         "creation",
         "admission webhook {webhook} does not answer, and no pod can be made without it",
-        f"have the webhook started, or its failurePolicy changed, {AGAIN}",
+        f"ask the cluster's owners to start webhook {{webhook}}, or to change its failurePolicy; {AGAIN}",
         r'failed calling webhook "(?P<webhook>[^"]+)"',
         severity=Severity.WAITING,
     ),
@@ -66,14 +68,14 @@ ADMISSION_CAUSES = (
         "service_account_missing",
         "creation",
         "ServiceAccount {namespace}/{account} is missing",
-        f"kubectl -n {{namespace}} create serviceaccount {{account}}; {AGAIN}",
+        f"correct the template, or ask the cluster's owners for it (`kubectl -n {{namespace}} create serviceaccount {{account}}`), {AGAIN}",
         r'serviceaccount "(?P<account>[^"]+)" not found',
     ),
     Cause(
         "namespace_terminating",
         "creation",
         "namespace {namespace} is being deleted",
-        "find out who deletes it (`kubectl get namespace {namespace} -o yaml`)",
+        "ask the cluster's owners who deletes it; once it is gone, have it made anew (prepare_namespace.yml, run by an administrator)",
         r"is being terminated",
     ),
     Cause(
@@ -87,45 +89,52 @@ ADMISSION_CAUSES = (
         "creation_refused",
         "creation",
         "the API server refuses to make the pod",
-        "kubectl -n {namespace} get events --field-selector reason=FailedCreate",
+        f"ask the cluster's owners, and send them what `{_EVENTS}` shows; {AGAIN}",
         r"is forbidden|is invalid|denied",
     ),
     Cause(
         "creation_failed",
         "creation",
         "the pod could not be made yet ({reason})",
-        "kubectl -n {namespace} get events --field-selector reason=FailedCreate",
+        f"ask the cluster's owners, and send them what `{_EVENTS}` shows; {AGAIN}",
         severity=Severity.WAITING,
     ),
 )
 
 DEADLINE_CAUSES = (
     Cause(
+        "deployment_gone",
+        "rollout",
+        "Deployment {deployment} is gone, though the client's record says that it was made",
+        "ansible-playbook provision_client.yml -e client={client}",
+        reasons="NotFound",
+    ),
+    Cause(
         "rollout_paused",
         "rollout",
         "the rollout of Deployment {deployment} is paused",
-        f"kubectl -n {{namespace}} rollout resume deployment/{{deployment}}; {AGAIN}",
+        f"kubectl -n {{namespace}} rollout resume deployment/{{deployment}}, {AGAIN}",
         reasons="DeploymentPaused",
     ),
     Cause(
         "rollout_deadline",
         "rollout",
         "the rollout made no progress for {seconds} s",
-        "kubectl -n {namespace} describe deployment {deployment}",
+        f"send the cluster's owners what `{_DESCRIBE}` shows, {AGAIN}: it makes the pods anew",
         reasons="ProgressDeadlineExceeded",
     ),
     Cause(
         "rollout_stuck",
         "rollout",
         "the rollout does not go on ({reason})",
-        "kubectl -n {namespace} describe deployment {deployment}",
+        f"send the cluster's owners what `{_DESCRIBE}` shows, {AGAIN}",
         severity=Severity.WAITING,
     ),
     Cause(
         "job_gone",
         "job",
         "Job {job} is gone: it was deleted while it was waited for",
-        "run the same command again",
+        "run {again}",
         reasons="NotFound",
     ),
     Cause(
@@ -146,7 +155,7 @@ DEADLINE_CAUSES = (
         "job_failed",
         "job",
         "Job {job} failed ({reason})",
-        "kubectl -n {namespace} describe job {job}",
+        "run {again}: the Job is made anew; if it fails so again, send the cluster's owners this screen",
     ),
 )
 
@@ -173,7 +182,7 @@ PATH_CAUSES = (
         "service_missing",
         "service",
         "Service {service} is missing",
-        "run playbooks/provision_client.yml for this client",
+        "ansible-playbook provision_client.yml -e client={client}",
         reasons="NotFound",
     ),
     Cause(
@@ -187,21 +196,22 @@ PATH_CAUSES = (
         "path_missing",
         "ingress httproute",
         "the public path is missing: there is no {name}",
-        "run playbooks/provision_client.yml for this client",
+        "ansible-playbook provision_client.yml -e client={client}",
         reasons="NotFound",
     ),
     Cause(
         "path_taken",
         "ingress httproute",
         "{host}{path} is taken by {other} (of {whose}), which was there first",
-        f"take that one away or give one of them another public name (lms_public_dns), {AGAIN}",
+        f"see whose it is (`kubectl -n {{namespace}} get {{other_kind}} {{other_name}} -o yaml`), take that one away or give one of them"
+        f" another public name (lms_public_dns), {AGAIN}",
         reasons="PathTaken",
     ),
     Cause(
         "path_shared",
         "ingress httproute",
         "{host}{path} is claimed by {other} (of {whose}) as well",
-        "find out who made it: `kubectl -n {namespace} get ingress,httproute`",
+        "find out who made it: `kubectl -n {namespace} get {other_kind} {other_name} -o yaml`",
         reasons="PathShared",
         severity=Severity.NOTE,
     ),
@@ -209,14 +219,14 @@ PATH_CAUSES = (
         "ingress_class_missing",
         "ingress",
         "nobody serves Ingress class {class}: there is no such IngressClass",
-        f"correct lms_ingress_class (`kubectl get ingressclass`), {AGAIN}",
+        f"correct lms_ingress_class, or ask the cluster's owners which class they serve, {AGAIN}",
         reasons="IngressClassNotFound",
     ),
     Cause(
         "tls_secret_missing",
         "ingress",
         "the certificate's Secret {namespace}/{secret} is missing",
-        f"make it (playbooks/prepare_namespace.yml), or correct lms_tls_secret, {AGAIN}",
+        f"correct lms_tls_secret, or put a certificate for {{host}} there: {{tls_command}}; {AGAIN}",
         reasons="TLSSecretNotFound",
     ),
     Cause(
@@ -231,14 +241,14 @@ PATH_CAUSES = (
         "route_not_allowed",
         "httproute",
         "Gateway {parent} does not admit routes of namespace {namespace}",
-        f"have its listener's allowedRoutes opened for {{namespace}}, {AGAIN}",
+        f"ask the owners of Gateway {{parent}} to open its listener's allowedRoutes for {{namespace}}, {AGAIN}",
         reasons="NotAllowedByListeners",
     ),
     Cause(
         "route_host_unknown",
         "httproute",
         "Gateway {parent} has no listener for the public name",
-        f"correct lms_public_dns, or have a listener added, {AGAIN}",
+        f"correct lms_public_dns, or ask the owners of Gateway {{parent}} for a listener, {AGAIN}",
         reasons="NoMatchingListenerHostname",
     ),
     Cause(
@@ -259,7 +269,7 @@ PATH_CAUSES = (
         "route_backend_missing",
         "httproute",
         "the route's Service is not found by Gateway {parent}",
-        "kubectl -n {namespace} get service; run playbooks/provision_client.yml for this client",
+        "ansible-playbook provision_client.yml -e client={client}",
         reasons="BackendNotFound",
         severity=Severity.WAITING,
     ),
@@ -267,11 +277,11 @@ PATH_CAUSES = (
         "route_refused",
         "httproute",
         "Gateway {parent} refuses the route ({reason})",
-        "kubectl -n {namespace} get httproute -o yaml",
+        f"ask the owners of Gateway {{parent}} to admit the route, and send them this screen; {AGAIN}",
     ),
 )
 
-_EDGE = "see the log of the ingress controller or Gateway"
+_EDGE = "ask the cluster's owners for the log of the ingress controller or Gateway"
 
 # What the public path answers to somebody outside, once the pods are ready: asked only where the setting `probe` says so.
 ANSWER_CAUSES = (
@@ -279,21 +289,21 @@ ANSWER_CAUSES = (
         "certificate_expired",
         "answer",
         "the certificate of {host} has expired or is not valid yet",
-        f"renew the certificate in lms_tls_secret (and look at the clocks), {AGAIN}",
+        f"look at the clocks, and {{certificate_fix}}; {AGAIN}",
         reasons="CertificateExpired",
     ),
     Cause(
         "certificate_name",
         "answer",
         "the certificate that {host} shows is for another name",
-        f"put one for {{host}} into lms_tls_secret (or correct lms_public_dns), {AGAIN}",
+        f"correct lms_public_dns, or {{certificate_fix}}; {AGAIN}",
         reasons="CertificateName",
     ),
     Cause(
         "certificate_untrusted",
         "answer",
         "the certificate that {host} shows is signed by nobody that is trusted here",
-        f"put the right certificate, with its chain, into lms_tls_secret, or set lms_probe_ca_file, {AGAIN}",
+        f"where the signer is one of your own, set lms_probe_ca_file; otherwise {{certificate_fix}}, its chain included; {AGAIN}",
         reasons="CertificateUntrusted",
     ),
     Cause(
@@ -328,14 +338,14 @@ ANSWER_CAUSES = (
         "public_path_not_found",
         "answer",
         "{address} answers 404 though the client's pods are ready",
-        f"see whether the controller of this class serves {{host}} (`kubectl get ingressclass`); {_EDGE}, {AGAIN}",
+        f"ask the cluster's owners whether their ingress controller or Gateway serves {{host}}, and what its log says; {AGAIN}",
         reasons="NotFound",
     ),
     Cause(
         "public_path_error",
         "answer",
         "{address} answers {status} though the client's pods are ready",
-        f"kubectl -n {{namespace}} logs -l app={{client}}-lms --tail=20; {_EDGE}, {AGAIN}",
+        f"see what the client's own log says (`ansible-playbook logs_client.yml -e client={{client}}`); {_EDGE}, {AGAIN}",
         r"(?P<status>5\d\d)",
         reasons="ServerError",
     ),
@@ -359,7 +369,7 @@ ANSWER_CAUSES = (
         "certificate_expires_soon",
         "answer",
         "the certificate of {host} expires in {days} days",
-        "renew the certificate in lms_tls_secret",
+        "{certificate_fix}",
         reasons="CertificateExpiresSoon",
         severity=Severity.NOTE,
     ),
@@ -371,7 +381,7 @@ TAG_CAUSES = (
         "image_newer",
         "tag",
         "{tagged} is another image by now ({digest}) than the one that runs",
-        "to run it: kubectl -n {namespace} rollout restart deployment {deployment}",
+        "to run the newer one: kubectl -n {namespace} rollout restart deployment {deployment}",
         reasons="NewerDigest",
         severity=Severity.NOTE,
     ),

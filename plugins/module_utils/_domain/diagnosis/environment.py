@@ -10,8 +10,8 @@ from .jobs import job_findings, wanted_by_jobs
 from .model import Finding, Obj, Phase, PublicAnswer, Seen, Severity, Symptom, Verdict, Wanted, dig, name_of
 from .recognise import recognise
 from .symptoms_path import PATH_KINDS, answer_symptoms, deletion_symptoms, neighbour_symptoms, path_symptoms, route_judgements
-from .symptoms_pods import container_states, events_of, is_ready, pod_symptoms, references
-from .symptoms_rollout import has_ready_endpoint, image_symptoms, new_pods, new_replica_set, observed, rollout_symptoms
+from .symptoms_pods import container_states, events_of, is_ready, pod_symptoms, references, unbound_claims
+from .symptoms_rollout import has_ready_endpoint, image_symptoms, missing_symptoms, new_pods, new_replica_set, observed, rollout_symptoms
 
 __all__ = ["image_of", "judge", "pods_of", "wanted"]
 
@@ -23,7 +23,7 @@ _PULL_STEPS = {"Pulling": "pulling image", "Pulled": "image pulled, creating con
 def judge(seen: Seen) -> Verdict:
     """Return the verdict on what was seen of one environment."""
     if seen.deployment is None:
-        findings = tuple(job_findings(seen))
+        findings = (*job_findings(seen), *recognise(missing_symptoms(seen), seen))
         failed = any(one.severity is Severity.FATAL for one in findings)
         missing = f"there is no Deployment {deployment_name(seen.client)}"
         return Verdict(Phase.FAILED if failed else Phase.ABSENT, findings, (missing,))
@@ -63,8 +63,15 @@ def wanted(seen: Seen, *, last: bool = False) -> Wanted:
             events=frozenset({str(dig(pod, "metadata", "uid", default=""))}),
             references=frozenset(references(pod)) if any(symptom.subject in _REFERRING for symptom in symptoms) else frozenset(),
             nodes=any(symptom.subject == "scheduling" for symptom in symptoms) or (last and not symptoms),
+            claims=any(_of_a_claim(symptom) for symptom in symptoms),
         )
+        unbound = {str(dig(claim, "metadata", "uid", default="")) for claim in unbound_claims(pod, seen)}
+        needed |= Wanted(events=frozenset(unbound))
     return needed
+
+
+def _of_a_claim(symptom: Symptom) -> bool:
+    return symptom.subject == "scheduling" and "persistentvolume" in symptom.message.lower().replace(" ", "")
 
 
 def pods_of(seen: Seen) -> list[Obj]:
@@ -110,12 +117,12 @@ def _symptoms(seen: Seen) -> list[Symptom]:
 def _without_consequences(findings: list[Finding]) -> list[Finding]:
     """Return the findings without those that others explain: a missed deadline by anything else, a failing probe by a crash."""
     causes = {one.cause for one in findings if one.severity is not Severity.NOTE}
-    crashed = {one.object for one in findings if one.exit_code is not None}
+    crashed = {(one.object, name) for one in findings if one.exit_code is not None for name in (one.container, "")}
     return [
         one
         for one in findings
         if not (one.cause in ("rollout_deadline", "rollout_stuck") and causes - {"rollout_deadline", "rollout_stuck"})
-        and not (one.cause in ("readiness", "startup", "probe") and one.object in crashed)
+        and not (one.cause in ("readiness", "startup", "probe") and (one.object, one.container) in crashed)
     ]
 
 

@@ -5,11 +5,10 @@
 
 from __future__ import annotations
 
-import datetime as dt
 import typing as t
 from dataclasses import dataclass, replace
 
-from .model import Finding, LogKey, Obj, Seen, Severity, Symptom, Wanted, condition, dig, name_of
+from .model import Finding, LogKey, Obj, Seen, Severity, Symptom, Wanted, condition, dig, name_of, seconds_of
 from .recognise import recognise
 from .symptoms_pods import container_states, events_of, pod_symptoms, references
 
@@ -88,18 +87,13 @@ def ended_marks(seen: Seen, before: float) -> frozenset[str]:
     pods = {str(dig(pod, "metadata", "uid", default="")) for pod in seen.pods if 0 < _ended(pod) < before}
     creations = [event for event in seen.events if event.get("reason") == "FailedCreate"]
     return frozenset(
-        pods | {_mark(event) for event in creations if _seconds(event.get("lastTimestamp") or event.get("eventTime")) < before}
+        pods | {_mark(event) for event in creations if seconds_of(event.get("lastTimestamp") or event.get("eventTime")) < before}
     )
 
 
 def _ended(pod: Obj) -> float:
     """Return when the last of a pod's containers ended (seconds since 1970), 0 where none has."""
-    return max([_seconds(dig(status, "state", "terminated", "finishedAt")) for status in container_states(pod)], default=0.0)
-
-
-def _seconds(time: t.Any) -> float:
-    """Return a time of the API's in seconds since 1970, 0 where there is none."""
-    return dt.datetime.fromisoformat(str(time)).timestamp() if time else 0.0
+    return max([seconds_of(dig(status, "state", "terminated", "finishedAt")) for status in container_states(pod)], default=0.0)
 
 
 def wanted_by_jobs(seen: Seen) -> Wanted:
@@ -158,7 +152,6 @@ def _creation_symptoms(job: Obj, seen: Seen, reference: str, stale: t.Collection
             str(event.get("message") or ""),
             since=str(event.get("firstTimestamp") or ""),
             settled=_mark(event) not in stale,
-            facts={"retry": "the Job tries again by itself"},
         )
         for event in told[-1:]
     ]
@@ -177,4 +170,4 @@ def job_seconds(job: Obj | None) -> int:
     """Return how many seconds a Job that has ended took, by the cluster's clock; 0 where it has not."""
     ended = dig(job, "status", "completionTime") or _failure(job or {}).get("lastTransitionTime")
     begun = dig(job, "status", "startTime") or dig(job, "metadata", "creationTimestamp")
-    return int(_seconds(ended) - _seconds(begun)) if ended and begun else 0
+    return int(seconds_of(ended) - seconds_of(begun)) if ended and begun else 0

@@ -9,6 +9,7 @@ tables of causes, `causes_*.py`) -> a verdict (`environment.py`, `jobs.py`). Not
 
 from __future__ import annotations
 
+import datetime as dt
 import re
 import typing as t
 from dataclasses import dataclass, field, replace
@@ -17,6 +18,7 @@ from enum import StrEnum
 from ..client_id import ClientId
 
 __all__ = [
+    "AGAIN",
     "Cause",
     "Finding",
     "LogKey",
@@ -30,10 +32,15 @@ __all__ = [
     "Wanted",
     "condition",
     "dig",
+    "is_old",
     "name_of",
+    "seconds_of",
 ]
 
 Obj = dict[str, t.Any]
+
+# How a next step ends; the fact says which command it is (`Seen.waited`).
+AGAIN = "then run {again}"
 
 
 class Severity(StrEnum):
@@ -99,6 +106,10 @@ class Seen:
     neighbours: routes of the namespace that claim a host and path of this client's, whoever made them.
     probed: the public path is to be asked; answer: what it said then.
     newer_image: what the image's tag stands for by now (`registry.example/lms/backend:dev@sha256:...`), where another one runs.
+    claims: the namespace's PersistentVolumeClaims, where one may be the cause. recorded: the record says that a Deployment was made.
+    began, watched: when the run began, and since when it is waited, seconds since 1970 by the cluster's clock: what is older than both
+    proves nothing; 0: everything counts. now: when this was seen, 0 unknown.
+    waited: whoever looks waits for it, so that the same command has what was corrected tried again.
     """
 
     client: ClientId
@@ -118,6 +129,12 @@ class Seen:
     probed: bool = False
     answer: PublicAnswer | None = None
     newer_image: str = ""
+    claims: t.Sequence[Obj] = ()
+    recorded: bool = False
+    began: float = 0.0
+    watched: float = 0.0
+    now: float = 0.0
+    waited: bool = True
     not_seen: t.Mapping[str, str] = field(default_factory=dict)
 
 
@@ -125,7 +142,8 @@ class Seen:
 class Wanted:
     """What a judgement would need to be sharper.
 
-    logs: to read; events: uids whose events to read; references: (kind, name) to prove absent; nodes, neighbours, answer: whether to read.
+    logs: to read; events: uids whose events to read; references: (kind, name) to prove absent; nodes, neighbours, answer, claims: whether
+    to read.
     """
 
     logs: frozenset[LogKey] = frozenset()
@@ -134,6 +152,7 @@ class Wanted:
     nodes: bool = False
     neighbours: bool = False
     answer: bool = False
+    claims: bool = False
 
     def __or__(self, other: Wanted) -> Wanted:
         """Return both together."""
@@ -144,6 +163,7 @@ class Wanted:
             self.nodes or other.nodes,
             self.neighbours or other.neighbours,
             self.answer or other.answer,
+            self.claims or other.claims,
         )
 
     def __sub__(self, other: Wanted) -> Wanted:
@@ -155,6 +175,7 @@ class Wanted:
             self.nodes and not other.nodes,
             self.neighbours and not other.neighbours,
             self.answer and not other.answer,
+            self.claims and not other.claims,
         )
 
     def __bool__(self) -> bool:
@@ -170,6 +191,7 @@ class Symptom:
     object: `Pod lms-dev/name`; reason, message: Kubernetes' own; since: as the API writes it (RFC 3339, UTC), or empty.
     settled: it was seen often enough that it will not pass by itself. log: where the cause may stand; settled_by_log: what the log says is
     certain, whether settled or not. evidence: further lines that help to believe it.
+    stale: it was so before the run began, and nothing has been tried since, so that it proves nothing.
     facts: what sentences may name: pod, container, image, exit_code, ...
     """
 
@@ -181,6 +203,7 @@ class Symptom:
     since: str = ""
     settled: bool = True
     settled_by_log: bool = False
+    stale: bool = False
     log: LogKey | None = None
     evidence: tuple[str, ...] = ()
     facts: t.Mapping[str, t.Any] = field(default_factory=dict)
@@ -218,7 +241,10 @@ class Cause:
 
 @dataclass(frozen=True)
 class Finding:
-    """One cause found: what it is, where, since when, how it is known, and what to do next."""
+    """One cause found: what it is, where, since when, how it is known, and what to do next.
+
+    stale: it was so before the run began, and nothing has been tried since.
+    """
 
     cause: str
     severity: Severity
@@ -231,6 +257,7 @@ class Finding:
     log: tuple[str, ...]
     next: str
     exit_code: int | None = None
+    stale: bool = False
 
     def as_result(self) -> dict[str, t.Any]:
         """Return the finding as data."""
@@ -274,6 +301,11 @@ class Verdict:
         return replace(self, phase=phase, findings=tuple(finding.decided() for finding in self.findings))
 
     @property
+    def stuck(self) -> bool:
+        """Return whether something failed before the run began and waits for its next try, which may be minutes away."""
+        return self.phase is Phase.PROGRESSING and any(one.stale for one in self.findings)
+
+    @property
     def certain(self) -> bool:
         """Return whether waiting longer would change nothing."""
         return self.phase not in (Phase.PROGRESSING, Phase.UNKNOWN)
@@ -294,6 +326,16 @@ def dig(obj: t.Any, *path: str | int, default: t.Any = None) -> t.Any:
 def name_of(obj: Obj) -> str:
     """Return an object's name."""
     return str(dig(obj, "metadata", "name", default=""))
+
+
+def seconds_of(time: t.Any) -> float:
+    """Return a time as the API writes it in seconds since 1970, 0 where there is none."""
+    return dt.datetime.fromisoformat(str(time)).timestamp() if time else 0.0
+
+
+def is_old(told: t.Any, made: t.Any, seen: Seen) -> bool:
+    """Return whether what was told last of an object was so before it was waited for, and the object is older than the run."""
+    return seconds_of(told) < seen.watched and seconds_of(made) < seen.began
 
 
 def condition(obj: t.Any, kind: str) -> Obj:

@@ -23,9 +23,39 @@ _ORDER = {cause.name: number for number, cause in enumerate(CAUSES)}
 # What a message may hold and no pattern should find: addresses with tags, digests or ports that look like a status.
 _URL = re.compile(r"https?://[^\s\"]*[^\s\":,.]")
 _DATABASES = (
-    (re.compile(r"clickhouse|DB::", re.IGNORECASE), "ClickHouse", "lms_clickhouse"),
-    (re.compile(r"postgres|psql|SQLSTATE|\bpg_", re.IGNORECASE), "PostgreSQL", "lms_postgres"),
+    (
+        re.compile(r"clickhouse|DB::", re.IGNORECASE),
+        {
+            "database": "ClickHouse",
+            "host_setting": "lms_clickhouse_host",
+            "address_settings": "lms_clickhouse_host, lms_clickhouse_port",
+            "tls_settings": "lms_clickhouse_secure",
+        },
+    ),
+    (
+        re.compile(r"postgres|psql|SQLSTATE|\bpg_|\b(pq|pgx?): |password authentication failed for user", re.IGNORECASE),
+        {
+            "database": "PostgreSQL",
+            "host_setting": "lms_postgres_host",
+            "address_settings": "lms_postgres_host, lms_postgres_port",
+            "tls_settings": "lms_postgres_sslmode or lms_postgres_ca",
+        },
+    ),
 )
+_ANY_DATABASE = {
+    "database": "the database",
+    "host_setting": "lms_postgres_host or lms_clickhouse_host",
+    "address_settings": "lms_postgres_host, lms_postgres_port, lms_clickhouse_host, lms_clickhouse_port",
+    "tls_settings": "lms_postgres_sslmode, lms_postgres_ca or lms_clickhouse_secure",
+}
+# A line by which a program ends whatever the lines before it say, and one that says that it got over them.
+_LAST_WORD = re.compile(r"^\W*(panic|fatal error|Traceback|Exception in thread)\b")
+_GOT_OVER = re.compile(r"(?<!not )(?<!not yet )\b(re)?(connected|connection established|listening|serving|up and running)\b", re.IGNORECASE)
+# What the exit codes of signals mean: 128 and the signal's number.
+_MEANINGS = {137: " (killed: SIGKILL)", 139: " (crashed: segmentation fault)", 143: " (told to end: SIGTERM)"}
+# Facts that were proven by this very look, so that they hold however old the message is that named them.
+_PROVEN = {"absent", "missing_pull_secrets"}
+_LOG_HINT = "see `ansible-playbook logs_client.yml -e client={client} -e previous=true`, correct what it says"
 # Reasons with which a program ended that had begun; the others are of programs that could not be started.
 PROGRAM_ENDS = frozenset({"Error", "Completed", "OOMKilled"})
 _NOISE = re.compile(r"\brpc error: code = \w+ desc = ")
@@ -60,17 +90,22 @@ def _finding(symptom: Symptom, seen: Seen, *, setup: bool) -> Finding | None:
         "namespace": seen.namespace,
         "client": seen.client.id,
         "reason": symptom.reason,
+        "again": "the same command again" if seen.waited else f"ansible-playbook provision_client.yml -e client={seen.client}",
+        "meaning": _MEANINGS.get(symptom.facts.get("exit_code", 0), ""),
     }
     log = _log_of(symptom, seen)
-    text = "\n".join([symptom.message, *log]) if symptom.subject == "crash" else symptom.message
+    facts["log_hint"] = "correct what the log says" if log else _LOG_HINT.format_map(facts)
+    speaks = symptom.subject == "crash" and symptom.reason != "OOMKilled"
+    text = "\n".join([symptom.message, *log]) if speaks else symptom.message
     text = _URL.sub("", text.replace(facts["image"], "") if facts.get("image") else text)
-    told = _by_log(log, facts, setup=setup) if symptom.subject == "crash" else None
+    told = _by_log(log, facts, setup=setup) if speaks else None
     match = told or _by_table(SYMPTOM_CAUSES, symptom.subject, symptom.reason, text, facts)
     if match is None:
         return None
     cause, facts = match
     message = "" if _is_log(symptom) else _NOISE.sub("", symptom.message)
-    settled = symptom.settled or (told is not None and symptom.settled_by_log)
+    stale = symptom.stale and cause.needs not in _PROVEN
+    settled = not stale and (symptom.settled or (told is not None and symptom.settled_by_log))
     return Finding(
         cause=cause.name,
         severity=Severity.WAITING if cause.severity is Severity.FATAL and not settled else cause.severity,
@@ -83,6 +118,7 @@ def _finding(symptom: Symptom, seen: Seen, *, setup: bool) -> Finding | None:
         log=log,
         next=cause.next.format_map(_Facts(facts)),
         exit_code=symptom.facts.get("exit_code") if isinstance(symptom.facts.get("exit_code"), int) else None,
+        stale=stale,
     )
 
 
@@ -100,12 +136,19 @@ def _log_of(symptom: Symptom, seen: Seen) -> tuple[str, ...]:
 
 
 def _by_log(log: t.Sequence[str], facts: t.Mapping[str, t.Any], *, setup: bool) -> tuple[Cause, dict[str, t.Any]] | None:
-    """Return the row that a log's lines fit, with which database they speak of."""
-    text = "\n".join(log)
-    where = f"{facts.get('container', '')} {text}"
-    known = next(((name, settings) for pattern, name, settings in _DATABASES if pattern.search(where)), ("the database", "lms_postgres"))
-    more = {**facts, "database": known[0], "settings": known[1]}
-    return _by_table(LOG_CAUSES, "setup" if setup else "service", "", text, more) if text else None
+    """Return the row that the last telling line of a log fits, with which database that line speaks of.
+
+    What stands above a panic, or above a line that says that the program got over it, ended nothing.
+    """
+    for line in reversed(log):
+        if _GOT_OVER.search(line):
+            return None
+        where = f"{facts.get('container', '')} {line}"
+        database = next((known for pattern, known in _DATABASES if pattern.search(where)), _ANY_DATABASE)
+        told = _by_table(LOG_CAUSES, "setup" if setup else "service", "", line, {**facts, **database})
+        if told is not None or _LAST_WORD.search(line):
+            return told
+    return None
 
 
 def _by_table(

@@ -27,7 +27,9 @@ def headline(verdict: Verdict) -> str:
 def state_of_environment(verdict: Verdict) -> str:
     """Return what is left standing, in words for who has to decide whether to hurry."""
     if verdict.serving:
-        return f"requests are still served by the pods of before; {UNTOUCHED}"
+        fatal = [one for one in verdict.findings if one.severity is Severity.FATAL]
+        replaced = any(one.object.startswith(("Pod ", "ReplicaSet ")) or one.cause.startswith("rollout_") for one in fatal)
+        return f"requests are still served by the pods of before; {UNTOUCHED}" if replaced else f"the pods are ready and serve; {UNTOUCHED}"
     return f"nothing serves this client; what was applied stays, its data and credentials are kept; {UNTOUCHED}"
 
 
@@ -61,7 +63,8 @@ def screen_of_state(
     notes = [one for one in verdict.findings if one.severity is Severity.NOTE]
     if verdict.phase is Phase.READY:
         facts = [("image", [short_image(image)] if image else []), ("pods", [_pod_line(pod) for pod in pods])]
-        return failure(f"{name}   {address}".rstrip(), [*facts, ("note", [one.message for one in notes])])
+        told = [("note", [one.message for one in notes]), ("next", list(dict.fromkeys(one.next for one in notes)))]
+        return failure(f"{name}   {address}".rstrip(), [*facts, *told])
     if verdict.phase in (Phase.ABSENT, Phase.SUSPENDED):
         return failure(f"{name}: {why}" if why else name, _facts(verdict.findings))
     facts = [*_facts(verdict.findings), ("pods", [_pod_line(pod) for pod in pods]), ("state", [state_of_environment(verdict)])]

@@ -9,7 +9,7 @@ import re
 import typing as t
 
 from ..names import CLIENT_LABEL, PROBE_NAME, ingress_name, route_name, service_name
-from .model import Obj, PublicAnswer, Seen, Symptom, dig, name_of
+from .model import Obj, PublicAnswer, Seen, Symptom, dig, name_of, seconds_of
 from .symptoms_pods import is_ready
 from .symptoms_rollout import has_ready_endpoint, new_pods, of_condition
 
@@ -25,12 +25,17 @@ __all__ = [
     "route_judgements",
 ]
 
-# Routes by the (host, path) that each of them claims.
-Claims = dict[tuple[str, str], list[Obj]]
+# Routes by what each of them claims: (class or Gateway, host, path).
+Claim = tuple[str, str, str]
+Claims = dict[Claim, list[Obj]]
 
 PATH_KINDS = {"ingress": "Ingress", "httproute": "HTTPRoute"}
+# What said the class before `ingressClassName` did, and still counts.
+CLASS_ANNOTATION = "kubernetes.io/ingress.class"
 # A certificate that has fewer days than this left is worth a note.
 FEW_DAYS = 14
+# How long a finalizer may take before it counts as one that blocks a deletion.
+DELETION_SECONDS = 10
 # Finalizers of Kubernetes' own, which it takes away itself.
 OWN_FINALIZERS = {"foregroundDeletion", "orphan"}
 # What a path of an Ingress ends with where the prefix is taken off.
@@ -64,7 +69,9 @@ def _ingress_symptoms(ingress: Obj, seen: Seen) -> list[Symptom]:
     for tls in dig(ingress, "spec", "tls", default=[]):
         secret = str(tls.get("secretName") or "")
         if ("Secret", secret) in seen.absent:
-            found.append(Symptom("ingress", reference, "TLSSecretNotFound", facts={"secret": secret}))
+            host = ", ".join(tls.get("hosts") or []) or "the public name"
+            facts = {"secret": secret, "host": host, "tls_command": f"`{_tls_command(secret, seen)}`"}
+            found.append(Symptom("ingress", reference, "TLSSecretNotFound", facts=facts))
     return found
 
 
@@ -109,7 +116,8 @@ def deletion_symptoms(seen: Seen) -> list[Symptom]:
         if obj is not None and since:
             facts = {"kind": kind.lower(), "name": name_of(obj), "finalizers": ", ".join(finalizers)}
             reason = "DeletionBlocked" if finalizers else "Terminating"
-            found.append(Symptom("deletion", f"{kind} {seen.namespace}/{name_of(obj)}", reason, since=since, facts=facts))
+            settled = seen.now == 0 or seen.now - seconds_of(since) >= DELETION_SECONDS
+            found.append(Symptom("deletion", f"{kind} {seen.namespace}/{name_of(obj)}", reason, since=since, settled=settled, facts=facts))
     return found
 
 
@@ -122,9 +130,11 @@ def neighbour_symptoms(seen: Seen) -> list[Symptom]:
             shared = sorted(mine & _claims(other))
             if not shared or name_of(other) == name_of(route):
                 continue
-            host, path = shared[0]
+            _served_by, host, path = shared[0]
             whose = dig(other, "metadata", "labels", CLIENT_LABEL, default="nobody of the collection's")
-            facts = {"host": host, "path": path, "other": f"{PATH_KINDS[seen.publish]} {name_of(other)}", "whose": whose}
+            kind = PATH_KINDS[seen.publish]
+            facts = {"host": host, "path": path, "other": f"{kind} {name_of(other)}", "whose": whose}
+            facts |= {"other_kind": kind.lower(), "other_name": name_of(other)}
             reason = "PathTaken" if _made(other) < _made(route) else "PathShared"
             found.append(Symptom(seen.publish, f"{PATH_KINDS[seen.publish]} {seen.namespace}/{name_of(route)}", reason, facts=facts))
     return found
@@ -149,19 +159,45 @@ def _made(obj: Obj) -> str:
     return str(dig(obj, "metadata", "creationTimestamp", default=""))
 
 
-def _claims(route: Obj) -> set[tuple[str, str]]:
-    """Return the (host, path) pairs that an Ingress or HTTPRoute claims; of a path with a regular expression, what stands before it."""
+def _claims(route: Obj) -> set[Claim]:
+    """Return what an Ingress or HTTPRoute claims, of whom; of a path with a regular expression, what stands before it."""
     claims = set()
     for rule in dig(route, "spec", "rules", default=[]):
         for path in dig(rule, "http", "paths", default=[]):
             claims.add((str(rule.get("host") or "*"), _plain_path(path.get("path"))))
         for match in rule.get("matches") or []:
             claims |= {(str(host), _plain_path(dig(match, "path", "value"))) for host in dig(route, "spec", "hostnames", default=["*"])}
-    return claims
+    return {(served_by, host, path) for served_by in _served_by(route) for host, path in claims}
+
+
+def _served_by(route: Obj) -> list[str]:
+    """Return who is to serve a route: an Ingress's class, an HTTPRoute's Gateways. What different ones serve is no conflict."""
+    own = str(dig(route, "metadata", "namespace", default=""))
+    parents = [f"{one.get('namespace') or own}/{one.get('name')}" for one in dig(route, "spec", "parentRefs", default=[])]
+    named = dig(route, "metadata", "annotations", CLASS_ANNOTATION, default="")
+    return parents or [str(dig(route, "spec", "ingressClassName", default=named))]
 
 
 def _plain_path(path: t.Any) -> str:
     return _REGEX_TAIL.sub("", str(path or "/")) or "/"
+
+
+def _certificate_fix(host: str, seen: Seen) -> str:
+    """Return who has to do what for a valid certificate: a Gateway's is its owners', an Ingress's is in the namespace."""
+    if seen.publish == "httproute":
+        gateways = dict.fromkeys(name for route in seen.routes for name, _told in route_judgements(route))
+        return f"ask the owners of Gateway {', '.join(gateways)} for a valid certificate for {host}"
+    secrets = [str(tls.get("secretName") or "") for route in seen.routes for tls in dig(route, "spec", "tls", default=[])]
+    secret = next(filter(None, secrets), "")
+    if not secret:
+        return f"ask the owners of the ingress controller for a valid certificate for {host}, or set lms_tls_secret"
+    made = f"{_tls_command(secret, seen)} --dry-run=client -o yaml | kubectl -n {seen.namespace} replace -f -"
+    return f"put a valid certificate for {host} into Secret {seen.namespace}/{secret}: `{made}`"
+
+
+def _tls_command(secret: str, seen: Seen) -> str:
+    """Return the command that makes a certificate's Secret; a deployer may create and update Secrets, and not patch them (`apply`)."""
+    return f"kubectl -n {seen.namespace} create secret tls {secret} --cert=CERT.pem --key=KEY.pem"
 
 
 def answer_symptoms(seen: Seen) -> list[Symptom]:
@@ -171,7 +207,8 @@ def answer_symptoms(seen: Seen) -> list[Symptom]:
         return []
     kind = PATH_KINDS.get(seen.publish, "Service")
     name = {"Ingress": ingress_name, "HTTPRoute": route_name}.get(kind, service_name)(seen.client)
-    facts = {"address": answer.address, "host": answer.address.split("/")[2], "days": answer.days_left}
+    host = answer.address.split("/")[2]
+    facts = {"address": answer.address, "host": host, "days": answer.days_left, "certificate_fix": _certificate_fix(host, seen)}
     reference = f"{kind} {seen.namespace}/{name}" if answer.reason != PublicAnswer.NOT_ASKED else f"Job {seen.namespace}/{PROBE_NAME}"
     if answer.reason != PublicAnswer.SERVED:
         return [Symptom("answer", reference, answer.reason, answer.message, settled=answer.settled, facts=facts)]

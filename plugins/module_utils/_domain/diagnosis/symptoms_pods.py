@@ -8,9 +8,20 @@ from __future__ import annotations
 import re
 import typing as t
 
-from .model import LogKey, Obj, Seen, Symptom, condition, dig, name_of
+from .model import LogKey, Obj, Seen, Symptom, condition, dig, is_old, name_of
 
-__all__ = ["IMAGE_REASONS", "STARTING", "container_states", "events_of", "is_gone", "is_ready", "pod_symptoms", "references"]
+__all__ = [
+    "IMAGE_REASONS",
+    "STARTING",
+    "container_states",
+    "events_of",
+    "is_gone",
+    "is_ready",
+    "pod_symptoms",
+    "references",
+    "secrets_of",
+    "unbound_claims",
+]
 
 # Waiting reasons that are no fault.
 STARTING = frozenset({"ContainerCreating", "PodInitializing"})
@@ -46,6 +57,9 @@ EVENT_SUBJECTS = {
 _UNRESOLVED = re.compile(r"\$\(([A-Za-z_][A-Za-z0-9_.-]*)\)")
 _VARIABLE_SOURCES = {"secretKeyRef": "Secret", "configMapKeyRef": "ConfigMap", "secretRef": "Secret", "configMapRef": "ConfigMap"}
 _OWN_SECRETS = ("lms-credentials-", "rsa-secret-")
+_KINDS = {"secret": "Secret", "configmap": "ConfigMap"}
+_NOT_FOUND = re.compile(r"(secret|configmap)s? \"?([^\s\"]+?)\"? not found", re.IGNORECASE)
+_VOLUME = re.compile(r'volume "([^"]+)"')
 
 
 def is_gone(pod: Obj) -> bool:
@@ -81,22 +95,36 @@ def pod_symptoms(pod: Obj, seen: Seen, *, retried: bool = True) -> list[Symptom]
     return found + _event_symptoms(pod, facts, seen)
 
 
-def references(pod: Obj) -> set[tuple[str, str]]:
-    """Return (kind, name) of the Secrets, ConfigMaps and claims that a pod cannot start without, and of its pull secrets."""
+def references(pod: Obj, *, optional: bool = False) -> set[tuple[str, str]]:
+    """Return (kind, name) of the Secrets, ConfigMaps and claims that a pod cannot start without, and of its pull secrets.
+
+    optional: of those too that it starts without.
+    """
     spec = dig(pod, "spec", default={})
     found = {("Secret", str(one.get("name", ""))) for one in spec.get("imagePullSecrets") or []}
     for volume in spec.get("volumes") or []:
-        found |= _volume_references(volume)
+        found |= _volume_references(volume, optional=optional)
     for container in [*(spec.get("initContainers") or []), *(spec.get("containers") or [])]:
         sources = [dig(entry, "valueFrom", default={}) for entry in container.get("env") or []]
         for source in [*sources, *(container.get("envFrom") or [])]:
             for key, kind in _VARIABLE_SOURCES.items():
-                if dig(source, key, "name") and not dig(source, key, "optional"):
+                if dig(source, key, "name") and (optional or not dig(source, key, "optional")):
                     found.add((kind, dig(source, key, "name")))
     return {(kind, name) for kind, name in found if name}
 
 
-def _volume_references(volume: Obj) -> set[tuple[str, str]]:
+def secrets_of(pod: Obj) -> set[str]:
+    """Return the names of all Secrets that a pod may know values of, its pull secrets among them."""
+    return {name for kind, name in references(pod, optional=True) if kind == "Secret"}
+
+
+def unbound_claims(pod: Obj, seen: Seen) -> list[Obj]:
+    """Return those claims of a pod's that are bound to no volume, as far as claims were read."""
+    mine = {name for kind, name in references(pod) if kind == "PersistentVolumeClaim"}
+    return [one for one in seen.claims if name_of(one) in mine and dig(one, "status", "phase") != "Bound"]
+
+
+def _volume_references(volume: Obj, *, optional: bool) -> set[tuple[str, str]]:
     """Return what one volume cannot be mounted without; projected sources included."""
     found: set[tuple[str, str]] = set()
     for source in [volume, *dig(volume, "projected", "sources", default=[])]:
@@ -106,7 +134,7 @@ def _volume_references(volume: Obj) -> set[tuple[str, str]]:
             ("configMap", "ConfigMap", "name"),
             ("persistentVolumeClaim", "PersistentVolumeClaim", "claimName"),
         ):
-            if dig(source, key, field) and not dig(source, key, "optional"):
+            if dig(source, key, field) and (optional or not dig(source, key, "optional")):
                 found.add((kind, dig(source, key, field)))
     return found
 
@@ -116,7 +144,7 @@ def _pod_facts(pod: Obj, seen: Seen) -> dict[str, t.Any]:
     spec = dig(pod, "spec", default={})
     pull = [str(one.get("name", "")) for one in spec.get("imagePullSecrets") or []]
     admin, key = _administrator(spec)
-    absent = sorted(f"{kind} {seen.namespace}/{name}" for kind, name in seen.absent & references(pod) if name not in pull)
+    unbound = unbound_claims(pod, seen)
     return {
         "pod": name_of(pod),
         "node": spec.get("nodeName") or "",
@@ -126,7 +154,8 @@ def _pod_facts(pod: Obj, seen: Seen) -> dict[str, t.Any]:
         "affinity": _affinity(spec),
         "admin_secret": f"Secret {seen.namespace}/{admin}" if admin else "the administrator's Secret",
         "admin_password": f"the key `{key}` of Secret {seen.namespace}/{admin}" if admin else "the administrator's Secret",
-        "absent": ", ".join(absent),
+        "claim": ", ".join(f"claim {seen.namespace}/{name_of(one)}" for one in unbound) or "a claim of the pod",
+        "storage_class": ", ".join(str(dig(one, "spec", "storageClassName") or "none") for one in unbound) or "not seen",
     }
 
 
@@ -162,14 +191,16 @@ def _condition_symptoms(pod: Obj, facts: Obj, seen: Seen) -> list[Symptom]:
     facts = {**facts, **_taints(seen)}
     scheduled = condition(pod, "PodScheduled")
     if scheduled.get("status") == "False":
+        unbound = unbound_claims(pod, seen)
+        told = [f"{name_of(one)}: {_message(event)}" for one in unbound for event in events_of(one, seen)[-1:]]
         found.append(
             Symptom(
                 "scheduling",
-                _reference(pod),
+                f"PersistentVolumeClaim {seen.namespace}/{name_of(unbound[0])}" if unbound else _reference(pod),
                 str(scheduled.get("reason", "")),
                 str(scheduled.get("message", "")),
                 since=str(scheduled.get("lastTransitionTime", "")),
-                evidence=_nodes(seen),
+                evidence=(*told, *_nodes(seen)),
                 facts=facts,
             )
         )
@@ -237,7 +268,9 @@ def _container_symptoms(pod: Obj, status: Obj, pod_facts: Obj, seen: Seen, *, re
         message = str(waiting.get("message", ""))
         if reason in IMAGE_REASONS:
             message = _pull_message(pod, message, seen)
-        return [Symptom("container", _reference(pod), reason, message, container=facts["container"], facts=facts)]
+        facts |= _named(pod, message, seen)
+        old = _is_old(pod, _last_try(pod, reason, seen), seen)
+        return [Symptom("container", _reference(pod), reason, message, container=facts["container"], stale=old, facts=facts)]
     wrong_end = terminated is not None and (terminated.get("exitCode") != 0 or (retried and not _is_init(pod, status)))
     came_back = terminated is None and status.get("restartCount", 0) > 0 and ended
     if wrong_end or came_back:
@@ -254,6 +287,7 @@ def _crash(pod: Obj, status: Obj, ended: Obj, facts: Obj, seen: Seen, *, retried
     running = dig(status, "state", "running") is not None
     killed = [line for line in _probe_failures(pod, seen) if not line.startswith("Readiness")]
     crashes = restarts if running else restarts + 1
+    old = _is_old(pod, str(ended.get("finishedAt") or ""), seen)
     return Symptom(
         "restart" if running and is_ready(pod) else "crash",
         _reference(pod),
@@ -261,10 +295,35 @@ def _crash(pod: Obj, status: Obj, ended: Obj, facts: Obj, seen: Seen, *, retried
         str(ended.get("message") or ""),
         container=facts["container"],
         since=str(ended.get("finishedAt") or ""),
-        settled=not retried or (crashes >= CRASHES_THAT_SETTLE and (not running or bool(killed))),
+        settled=not retried or (crashes >= CRASHES_THAT_SETTLE and (not running or (bool(killed) and not old))),
+        stale=old and not running,
         log=LogKey(name_of(pod), facts["container"], previous=dig(status, "state", "terminated") is None, ends=crashes),
         facts={**facts, "kill": killed[-1] if killed else "", "unresolved": _unresolved(pod, facts["container"]), "crashes": crashes},
     )
+
+
+def _is_old(pod: Obj, time: str, seen: Seen) -> bool:
+    return is_old(time, dig(pod, "metadata", "creationTimestamp"), seen)
+
+
+def _last_try(pod: Obj, reason: str, seen: Seen) -> str:
+    """Return when a container that does not start was last tried, as far as events tell; "Error: ImagePullBackOff" is no try."""
+    what = "pull image" if reason in IMAGE_REASONS else ""
+    tries = [event for event in events_of(pod, seen) if event.get("reason") == "Failed" and what in _message(event)]
+    return _time_of(tries[-1]) if tries else ""
+
+
+def _named(pod: Obj, message: str, seen: Seen) -> dict[str, str]:
+    """Return what of a pod's references a message of the kubelet's names: the absent one, and the client's own Secret."""
+    absent = [(_KINDS[kind.lower()], name) for kind, name in _NOT_FOUND.findall(message)]
+    volume = _VOLUME.search(message)
+    mounted = [one for one in dig(pod, "spec", "volumes", default=[]) if volume and one.get("name") == volume.group(1)]
+    secrets = [name for one in mounted for _kind, name in _volume_references(one, optional=True)] + message.replace("/", " ").split()
+    own = next((name for name in secrets if name.startswith(_OWN_SECRETS)), "")
+    return {
+        "absent": ", ".join(f"{kind} {seen.namespace}/{name}" for kind, name in absent if (kind, name) in seen.absent),
+        "own_secret": f"Secret {seen.namespace}/{own}" if own else "",
+    }
 
 
 def _probe_failures(pod: Obj, seen: Seen) -> list[str]:
@@ -319,8 +378,9 @@ def _event_symptoms(pod: Obj, facts: Obj, seen: Seen) -> list[Symptom]:
             _message(event),
             container=_container_of(event),
             since=str(event.get("firstTimestamp") or event.get("eventTime") or ""),
+            stale=subject == "mount" and _is_old(pod, _time_of(event), seen),
             log=LogKey(name_of(pod), _container_of(event), previous=False) if subject == "probe" else None,
-            facts={**facts, "container": _container_of(event)},
+            facts={**facts, "container": _container_of(event), **_named(pod, _message(event), seen)},
         )
     started = any(dig(status, "state", "running") or status.get("restartCount") for status in container_states(pod))
     return [symptom for symptom in newest.values() if not started or symptom.subject in ("probe", "node")]
@@ -340,7 +400,12 @@ def events_of(obj: Obj, seen: Seen) -> list[Obj]:
     """Return the events about one object, oldest first."""
     uid = dig(obj, "metadata", "uid", default="")
     mine = [event for event in seen.events if dig(event, "involvedObject", "uid") == uid]
-    return sorted(mine, key=lambda event: str(event.get("lastTimestamp") or event.get("eventTime") or ""))
+    return sorted(mine, key=_time_of)
+
+
+def _time_of(event: Obj) -> str:
+    """Return when an event was last told."""
+    return str(dig(event, "series", "lastObservedTime") or event.get("lastTimestamp") or event.get("eventTime") or "")
 
 
 def _message(event: Obj) -> str:

@@ -5,13 +5,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from ..names import deployment_name
-from .model import Obj, Seen, Symptom, condition, dig, name_of
+from .model import Obj, Seen, Symptom, condition, dig, is_old, name_of
 from .symptoms_pods import is_gone, is_ready
 
 __all__ = [
     "has_ready_endpoint",
     "image_symptoms",
+    "missing_symptoms",
     "new_pods",
     "new_replica_set",
     "observed",
@@ -62,16 +65,27 @@ def rollout_symptoms(seen: Seen) -> list[Symptom]:
     for kind, owner in (("ReplicaSet", newest), ("Deployment", seen.deployment)):
         failure = condition(owner, "ReplicaFailure")
         if owner is not None and failure.get("status") == "True" and not found:
-            retry = f"`kubectl -n {seen.namespace} rollout restart deployment {name}` has it tried at once"
-            found.append(of_condition("creation", f"{kind} {seen.namespace}/{name_of(owner)}", failure, retry=retry))
+            found.append(_aged(of_condition("creation", f"{kind} {seen.namespace}/{name_of(owner)}", failure), seen))
     reference = f"Deployment {seen.namespace}/{name}"
     if dig(seen.deployment, "spec", "paused", default=False):
         found.append(Symptom("rollout", reference, "DeploymentPaused", facts={"deployment": name}))
     progressing = condition(seen.deployment, "Progressing")
     if progressing.get("status") == "False":
         seconds = dig(seen.deployment, "spec", "progressDeadlineSeconds", default=600)
-        found.append(of_condition("rollout", reference, progressing, seconds=seconds, deployment=name))
+        found.append(_aged(of_condition("rollout", reference, progressing, seconds=seconds, deployment=name), seen))
     return found
+
+
+def _aged(symptom: Symptom, seen: Seen) -> Symptom:
+    """Return a condition's symptom as stale where it has been so since before the run began."""
+    return replace(symptom, stale=is_old(symptom.since, dig(new_replica_set(seen), "metadata", "creationTimestamp"), seen))
+
+
+def missing_symptoms(seen: Seen) -> list[Symptom]:
+    """Return that the Deployment is gone, where the client's record says that it was made."""
+    name = deployment_name(seen.client)
+    gone = Symptom("rollout", f"Deployment {seen.namespace}/{name}", "NotFound", facts={"deployment": name})
+    return [gone] if seen.recorded and seen.deployment is None else []
 
 
 def image_symptoms(seen: Seen) -> list[Symptom]:

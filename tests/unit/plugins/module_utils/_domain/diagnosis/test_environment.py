@@ -6,12 +6,14 @@
 from __future__ import annotations
 
 import copy
+import datetime as dt
 import typing as t
 from dataclasses import replace
 
 import pytest
 from ansible_collections.rarus.lms.plugins.module_utils._domain.diagnosis.environment import image_of, judge, pods_of, wanted
 from ansible_collections.rarus.lms.plugins.module_utils._domain.diagnosis.model import LogKey, Phase, Seen, Severity
+from ansible_collections.rarus.lms.plugins.module_utils._domain.diagnosis.screens import state_of_environment
 from support.diagnosis_cases import BASE, laid_over, seen_of_case
 
 READY: dict[str, t.Any] = {"ready": True, "publish": "ingress"}
@@ -212,3 +214,150 @@ def test_pods_are_told_as_the_api_gives_them() -> None:
     (pod,) = pods_of(seen_of_case(READY))
     assert pod["name"] == "lms-deployment-c42-6d9f-x2k1p"
     assert pod["containers"][0]["state"] == {"running": {"startedAt": "2026-11-21T10:00:04Z"}}
+
+
+# A run that began an hour after the pod of all cases was made.
+BEGAN = dt.datetime(2026, 11, 21, 11, tzinfo=dt.UTC).timestamp()
+LATER = "2026-11-21T11:00:20Z"
+ENDED: dict[str, t.Any] = laid_over(CRASH, {"container": {"lastState": {"terminated": {"finishedAt": "2026-11-21T10:59:00Z"}}}})
+NOT_PULLED = {"container": {"state": {"waiting": {"reason": "ImagePullBackOff", "message": 'Back-off pulling image "x": not found'}}}}
+NO_POD = {
+    "pod": None,
+    "replica_set": {
+        "metadata": {"creationTimestamp": "2026-11-21T09:00:00Z"},
+        "status": {
+            "conditions": [
+                {
+                    "type": "ReplicaFailure",
+                    "status": "True",
+                    "reason": "FailedCreate",
+                    "message": "exceeded quota: q, requested: a=1, used: a=1, limited: a=1",
+                    "lastTransitionTime": "2026-11-21T10:30:00Z",
+                }
+            ]
+        },
+    },
+}
+LATE = {"type": "Progressing", "status": "False", "reason": "ProgressDeadlineExceeded", "lastTransitionTime": "2026-11-21T10:30:00Z"}
+WITH_AN_OLD_REPLICA_SET = {"replica_set": {"metadata": {"creationTimestamp": "2026-11-21T09:00:00Z"}}}
+OVERDUE = {"deployment": {"status": {"conditions": [LATE]}}, **WITH_AN_OLD_REPLICA_SET}
+NOT_MOUNTED = {
+    "events": [
+        {
+            "reason": "FailedMount",
+            "message": 'MountVolume.SetUp failed for volume "ca" : references non-existent secret key: ca.crt',
+            "lastTimestamp": "2026-11-21T10:59:00Z",
+            "involvedObject": {"uid": "p-1"},
+        }
+    ]
+}
+OLD_FAULTS = {
+    "crash": ENDED,
+    "image_not_found": NOT_PULLED,
+    "quota": NO_POD,
+    "rollout_deadline": OVERDUE,
+    "key_missing_in_volume": NOT_MOUNTED,
+}
+
+
+@pytest.mark.parametrize(("cause", "case"), OLD_FAULTS.items(), ids=OLD_FAULTS)
+def test_what_failed_before_the_run_began_is_waited_for(cause: str, case: dict[str, t.Any]) -> None:
+    told = judge(seen_of_case({**case, "began": BEGAN}))
+    assert [(one.cause, one.severity) for one in told.findings] == [(cause, Severity.WAITING)]
+    assert (told.phase, told.stuck) == (Phase.PROGRESSING, True)
+    of_now = judge(seen_of_case(case))
+    assert (of_now.phase, of_now.stuck, of_now.findings[0].severity) == (Phase.FAILED, False, Severity.FATAL)
+    assert told.given_up().phase is Phase.FAILED
+
+
+NEWER = {
+    "it crashed again": laid_over(ENDED, {"container": {"lastState": {"terminated": {"finishedAt": LATER}}}}),
+    "it was pulled again": {
+        **NOT_PULLED,
+        "events": [
+            {"reason": "Failed", "message": 'Failed to pull image "x": not found', "lastTimestamp": LATER, "involvedObject": {"uid": "p-1"}}
+        ],
+    },
+    "the pod was made by this run": laid_over(ENDED, {"pod": {"metadata": {"creationTimestamp": LATER}}}),
+    "the ReplicaSet was made by this run": laid_over(NO_POD, {"replica_set": {"metadata": {"creationTimestamp": LATER}}}),
+}
+
+
+@pytest.mark.parametrize("case", NEWER.values(), ids=NEWER)
+def test_what_happened_since_counts(case: dict[str, t.Any]) -> None:
+    told = judge(seen_of_case({**case, "began": BEGAN}))
+    assert (told.phase, told.stuck) == (Phase.FAILED, False)
+
+
+def test_a_back_off_is_no_new_try() -> None:
+    event = {"reason": "Failed", "message": "Error: ImagePullBackOff", "lastTimestamp": LATER, "involvedObject": {"uid": "p-1"}}
+    assert judge(seen_of_case({**NOT_PULLED, "events": [event], "began": BEGAN})).stuck
+
+
+def test_what_is_proven_now_is_not_old() -> None:
+    container = {"state": {"waiting": {"reason": "CreateContainerConfigError", "message": 'secret "lms-credentials-c42" not found'}}}
+    told = judge(seen_of_case({"container": container, "absent": [["Secret", "lms-credentials-c42"]], "began": BEGAN}))
+    assert (told.phase, told.findings[0].cause) == (Phase.FAILED, "credentials_missing")
+
+
+def test_a_container_that_runs_again_is_left_to_itself() -> None:
+    running = laid_over(ENDED, {"container": {"state": {"waiting": None, "running": {"startedAt": LATER}}}})
+    told = judge(seen_of_case({**running, "began": BEGAN}))
+    assert (told.phase, told.stuck) == (Phase.PROGRESSING, False)
+
+
+def test_each_of_two_containers_names_its_own_missing_object() -> None:
+    seen = seen_of_case({"absent": [["Secret", "one"], ["ConfigMap", "two"]]})
+    words = {"c42": 'secret "one" not found', "sidecar": 'configmap "two" not found'}
+    seen.pods[0]["status"]["containerStatuses"] = [
+        {"name": name, "restartCount": 0, "state": {"waiting": {"reason": "CreateContainerConfigError", "message": text}}}
+        for name, text in words.items()
+    ]
+    assert [(one.container, one.message.partition(" is missing")[0]) for one in judge(seen).findings] == [
+        ("c42", "Secret lms-dev/one"),
+        ("sidecar", "ConfigMap lms-dev/two"),
+    ]
+
+
+def test_a_sidecar_s_crash_does_not_hide_that_the_back_end_is_not_ready() -> None:
+    unready = {"reason": "Unhealthy", "message": "Readiness probe failed: 503"}
+    about = {"uid": "p-1", "fieldPath": "spec.containers{c42}"}
+    seen = seen_of_case({"events": [{**unready, "involvedObject": about}]})
+    running = {"name": "c42", "restartCount": 0, "state": {"running": {"startedAt": "x"}}}
+    seen.pods[0]["status"]["containerStatuses"] = [running, {"name": "sidecar", **CRASH["container"]}]
+    assert [(one.cause, one.container) for one in judge(seen).findings] == [("crash", "sidecar"), ("readiness", "c42")]
+
+
+def test_a_path_of_another_class_or_gateway_is_no_rival() -> None:
+    rules = [{"host": "b.example", "http": {"paths": [{"path": "/C42"}]}}]
+    made = {"creationTimestamp": "2020-01-01T00:00:00Z"}
+    own = {"ready": True, "publish": "ingress", "ingress": {"metadata": {"creationTimestamp": LATER}, "spec": {"rules": rules}}}
+    internal = {"metadata": {"name": "internal", **made}, "spec": {"ingressClassName": "internal", "rules": rules}}
+    assert judge(seen_of_case({**own, "neighbours": [internal]})).phase is Phase.READY
+    annotated = {"metadata": {"name": "old", **made, "annotations": {"kubernetes.io/ingress.class": "nginx"}}, "spec": {"rules": rules}}
+    assert judge(seen_of_case({**own, "neighbours": [annotated]})).findings[0].cause == "path_taken"
+    matches = {"hostnames": ["b.example"], "rules": [{"matches": [{"path": {"value": "/C42"}}]}]}
+    route = {"ready": True, "publish": "httproute", "route": {"spec": matches}}
+    other = {"metadata": {"name": "other", **made}, "spec": {**matches, "parentRefs": [{"name": "internal", "namespace": "gateway"}]}}
+    assert judge(seen_of_case({**route, "neighbours": [other]})).phase is Phase.READY
+
+
+def test_a_finalizer_has_some_seconds_for_its_work() -> None:
+    deleted = {"metadata": {"deletionTimestamp": "2026-11-21T11:00:00Z", "finalizers": ["example.com/dns"]}}
+    early, late = (judge(seen_of_case({**READY, "deployment": deleted, "now": BEGAN + seconds})) for seconds in (2, 11))
+    assert (early.phase, early.findings[0].severity) == (Phase.PROGRESSING, Severity.WAITING)
+    assert (late.phase, late.findings[0].severity) == (Phase.DEGRADED, Severity.FATAL)
+
+
+def test_who_only_looks_is_told_which_command_applies_it() -> None:
+    assert judge(seen_of_case(NOT_PULLED)).findings[0].next.endswith(", then run the same command again")
+    looked = judge(seen_of_case({**NOT_PULLED, "waited": False})).findings[0].next
+    assert looked.endswith(", then run ansible-playbook provision_client.yml -e client=C42")
+
+
+def test_the_pods_of_before_serve_only_where_new_ones_fail() -> None:
+    serving = {"slice": {"endpoints": [{"conditions": {"ready": True}}]}}
+    stuck = judge(replace(seen_of_case({**CRASH, **serving}), pods=[*seen_of_case(CRASH).pods, old_pod(ready=True)]))
+    assert state_of_environment(stuck) == "requests are still served by the pods of before; nothing to clean up"
+    not_asked = judge(seen_of_case({**READY, "answer": {"reason": "NotAsked", "message": "no such image"}}))
+    assert (not_asked.phase, state_of_environment(not_asked)) == (Phase.DEGRADED, "the pods are ready and serve; nothing to clean up")
