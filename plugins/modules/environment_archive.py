@@ -52,7 +52,6 @@ EXAMPLES = r"""
     client: C42
     namespace: lms-dev
     path: /tmp/C42.tar.gz
-    redact_secrets: [postgres-admin, clickhouse-admin]
 """
 
 RETURN = r"""

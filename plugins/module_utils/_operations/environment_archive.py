@@ -46,7 +46,14 @@ OWN_KINDS = (
     ("networking.k8s.io/v1", "Ingress", False),
     ("gateway.networking.k8s.io/v1", "HTTPRoute", False),
 )
-SHARED_KINDS = (("v1", "PersistentVolumeClaim"), ("v1", "ResourceQuota"))
+SHARED_KINDS = (
+    ("v1", "PersistentVolumeClaim"),
+    ("v1", "ResourceQuota"),
+    ("v1", "LimitRange"),
+    ("v1", "ServiceAccount"),
+    ("networking.k8s.io/v1", "NetworkPolicy"),
+    ("gateway.networking.k8s.io/v1", "Gateway"),
+)
 README = """Everything about {client} in namespace {namespace}, read at {api} by rarus.lms {version}.
 
 verdict.json   what was found, and what was shown     record.json    the client's record (no contacts)
@@ -103,6 +110,7 @@ def _objects(api: Api, namespace: str, client: ClientId, pods: t.Sequence[Obj], 
     for version, kind, labels, only in lists:
         read = _listing(api, version, kind, namespace, labels, only)
         found += _unless_refused(read, kind, missing) or []
+    found += _unless_refused(lambda: api.list("v1", "Node"), "Node", missing) or []
     return {f"objects/{one.get('kind', 'Pod')}-{name_of(one)}.json": without_secrets(one) for one in found}
 
 

@@ -45,6 +45,21 @@ def test_what_may_not_be_read_is_listed(fake_api: FakeApi, tmp_path: Path) -> No
     assert list(pack(fake_api, tmp_path / "x.tar.gz")["missing"]) == ["ResourceQuota"]
 
 
+def test_what_else_may_be_the_cause_is_in_it(fake_api: FakeApi, tmp_path: Path) -> None:
+    shared = {
+        "LimitRange": ("v1", "lms-dev"),
+        "ServiceAccount": ("v1", "lms-dev"),
+        "NetworkPolicy": ("networking.k8s.io/v1", "lms-dev"),
+        "Gateway": ("gateway.networking.k8s.io/v1", "lms-dev"),
+        "Node": ("v1", ""),
+    }
+    fake_api.add(*with_canaries())
+    fake_api.add(
+        *({"apiVersion": version, "kind": kind, "metadata": {"name": "x", "namespace": place}} for kind, (version, place) in shared.items())
+    )
+    assert {f"objects/{kind}-x.json" for kind in shared} <= set(pack(fake_api, tmp_path / "x.tar.gz")["files"])
+
+
 def test_check_mode_writes_nothing(fake_api: FakeApi, tmp_path: Path) -> None:
     fake_api.add(*with_canaries())
     pack(fake_api, tmp_path / "x.tar.gz", check_mode=True)
