@@ -16,7 +16,9 @@ description:
   - Reads Deployment, ReplicaSets, pods, endpoints and the public path of the clients, by one list a kind for all of them, and judges them.
   - Looks closer where something is wrong - at the log of the container that ended, at events, at what the pods refer to.
   - With O(wait=true) the wait ends as soon as the answer is certain, on ready and on what will not heal by itself.
-  - Logs are bounded, and the values of the client's Secrets and of O(redact_secrets) are taken out of them, in any usual encoding.
+  - Logs are bounded, and the values of the client's Secrets, of all that its pods refer to and of O(redact_secrets) are taken out of them,
+    in any usual encoding.
+  - A wait that was begun outlives an API that is away for a while; refusals (401, 403) end it.
   - What the token may not read is named in RV(environments[].not_seen), where the verdict can do without it.
   - Needs the verb C(list) on C(deployments) and C(replicasets) (apps), C(pods) and the kind of O(publish) in O(namespace), and with
     O(read_records) the verbs C(get) and C(list) on C(configmaps) in the registry's. With C(list) on C(endpointslices), C(events) and
@@ -27,6 +29,13 @@ extends_documentation_fragment:
   - rarus.lms.lease
   - rarus.lms.place
   - rarus.lms.attributes.info
+attributes:
+  check_mode:
+    description: Only reads then. O(probe=job) makes no Job, and O(restart_stuck) restarts nothing.
+    support: full
+  idempotent:
+    description: Only reads, but for O(probe=job), which leaves nothing, and O(restart_stuck), which touches nothing that is well.
+    support: full
 options:
   clients:
     description: Ids of the clients, such as V(C42). Without any, all clients of O(catalogue) that are on the list.
@@ -110,15 +119,25 @@ options:
     type: bool
     default: true
   since:
-    description: When the run began, in seconds since 1970 (UTC). The seconds that are shown count from there, and not from this task on.
+    description:
+      - When the run began, in seconds since 1970 (UTC). The seconds that are shown count from there, and not from this task on.
+      - A wait takes what had failed before it, in pods that are older than the run, for no proof, and waits for the next try. Without it
+        everything that is seen counts.
     type: float
+  restart_stuck:
+    description:
+      - Whether a wait has the pods made anew, once, of an environment that had failed before O(since), as C(kubectl rollout restart) does.
+        Kubernetes' own next try may be five minutes away, or sixteen where a quota was used up.
+      - It needs the right to update Deployments. A token without it waits for Kubernetes' next try. Check mode restarts nothing.
+    type: bool
+    default: false
   changes:
     description: How many objects the run has written before. With V(0) the screen says that nothing changed.
     type: int
   redact_secrets:
     description:
-      - Names of Secrets of O(namespace) whose values are taken out of logs and messages too, such as the databases' administrators'.
-      - The client's own Secrets always are. All of them are read only when something is wrong.
+      - Names of further Secrets of O(namespace) whose values are taken out of logs and messages too.
+      - The client's own Secrets, and all that its pods and its Ingress refer to, always are. They are read only when something is wrong.
     type: list
     elements: str
     default: []
@@ -154,7 +173,6 @@ EXAMPLES = r"""
     namespace: lms-dev
     wait: true
     wait_timeout: 300
-    redact_secrets: [postgres-admin, clickhouse-admin]
 """
 
 RETURN = r"""

@@ -46,8 +46,8 @@ options:
     type: float
   redact_secrets:
     description:
-      - Names of Secrets of O(namespace) whose values are taken out of logs and messages too, such as the databases' administrators'.
-      - The client's own Secrets always are. All of them are read only when something is wrong.
+      - Names of further Secrets of O(namespace) whose values are taken out of logs and messages too.
+      - The client's own Secrets, and all that the Jobs refer to, always are. They are read only when something is wrong.
     type: list
     elements: str
     default: []
@@ -60,7 +60,6 @@ EXAMPLES = r"""
     jobs:
       C42: [postgres-setup-c42-5f1c0a12, clickhouse-setup-c42-77aa01be]
     wait_timeout: 300
-    redact_secrets: [postgres-admin, clickhouse-admin]
 """
 
 RETURN = r"""

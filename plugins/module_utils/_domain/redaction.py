@@ -11,7 +11,7 @@ import re
 import typing as t
 from urllib.parse import quote, quote_plus
 
-__all__ = ["HIDDEN", "Redactor", "clean", "is_secret_key", "log_tail"]
+__all__ = ["HIDDEN", "Redactor", "clean", "is_secret_key", "log_tail", "passwords_of_login"]
 
 HIDDEN = "***"
 
@@ -21,6 +21,9 @@ SHORT = 4
 BASE64_LEAST = 8
 # Keys of a Secret whose values are names and addresses: they are needed to understand an error, and are no secrets.
 _OPEN_KEY = re.compile(r"(?:^|[._-])(user|username|login|host|hostname|port|database|dbname)$", re.IGNORECASE)
+
+# Where a registry's login has its secrets.
+_LOGIN_KEYS = ("password", "auth", "identitytoken", "registrytoken")
 
 _ESCAPE_SEQUENCE = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?|[@-Z\\-_])")
 # C0 but tab and newline, DEL, C1, and the characters that reorder, join or hide others on a screen.
@@ -48,6 +51,17 @@ _PATTERNS: tuple[tuple[re.Pattern[str], str], ...] = (
 def is_secret_key(key: str) -> bool:
     """Return whether the value under this key of a Secret has to be hidden; user names, hosts, ports and databases do not."""
     return _OPEN_KEY.search(key) is None
+
+
+def passwords_of_login(value: str) -> list[str]:
+    """Return the passwords inside a pull secret's JSON (`.dockerconfigjson`); empty for every other value."""
+    if not value.lstrip().startswith("{"):
+        return []
+    try:
+        logins = json.loads(value)["auths"].values()
+        return [str(login[key]) for login in logins for key in _LOGIN_KEYS if login.get(key)]
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return []
 
 
 class Redactor:

@@ -16,12 +16,14 @@ from dataclasses import replace
 from functools import partial, reduce
 from http import HTTPStatus
 
+from .._core.clock import utc_now
+from .._core.errors import ConflictError
 from .._domain.client_id import ClientId
 from .._domain.diagnosis.jobs import wanted_by_jobs
 from .._domain.diagnosis.model import LogKey, Obj, PublicAnswer, Seen, Wanted, dig, name_of
 from .._domain.diagnosis.recognise import PROGRAM_ENDS
 from .._domain.diagnosis.symptoms_path import Claims, by_claim, rivals
-from .._domain.diagnosis.symptoms_pods import container_states
+from .._domain.diagnosis.symptoms_pods import container_states, secrets_of
 from .._domain.names import (
     APP_LABEL,
     CLIENT_LABEL,
@@ -36,7 +38,7 @@ from .._domain.names import (
 )
 from .._domain.probe_job import Question
 from .._domain.public_path import JOB, PublicPath
-from .._domain.redaction import Redactor, is_secret_key, log_tail
+from .._domain.redaction import Redactor, is_secret_key, log_tail, passwords_of_login
 from .api import Api, ApiError
 from .probe_job import ask_by_job
 from .public_path import ask, authority
@@ -52,6 +54,10 @@ MOST_NAMED = 100
 MOST_SINGLE_EVENTS = 3
 # More objects of a kind than this are looked for in one list of the namespace's.
 MOST_SINGLE_REFERENCES = 10
+# Seconds by which the clock of this machine may be behind the cluster's, after its own answers were looked at.
+CLOCKS_APART = 2
+# What `kubectl rollout restart` writes as well.
+RESTARTED_AT = "kubectl.kubernetes.io/restartedAt"
 LOG_LINES = 20
 LOG_BYTES = 16384
 # What the kubelet answers instead of the log of a container that is gone.
@@ -65,9 +71,11 @@ CLUSTER_WIDE = {"IngressClass"}
 class Observer:
     """One namespace, seen for the diagnosis. What the token may not read is noted in `not_seen`, where the diagnosis can do without.
 
-    redact_secrets: names of Secrets whose values are taken out of logs, beside each client's own. overview: nothing is read for each client
-    by itself, neither logs nor public paths. looks_around: routes of others are read too. makes_jobs: a Job may ask public paths, where
-    that is set. settle_seconds: how long a public path may be wrong before it counts.
+    redact_secrets: names of Secrets whose values are taken out of texts, beside each client's own and those that its pods refer to.
+    overview: nothing is read for each client by itself, neither logs nor public paths. looks_around: routes of others are read too.
+    makes_jobs: a Job may ask public paths, where that is set. settle_seconds: how long a public path may be wrong before it counts.
+    since: when the run began that waits (seconds since 1970 by this machine's clock), 0 for none. waited: the diagnosis is a wait's.
+    restarted: whose pods were made anew.
     """
 
     def __init__(
@@ -86,12 +94,19 @@ class Observer:
         self.overview = overview
         self._looks_around = looks_around
         self._makes_jobs = makes_jobs
+        self.since = 0.0
+        self.waited = True
+        self.restarted: set[ClientId] = set()
+        self._unrestarted: set[ClientId] = set()
+        self._watched = 0.0
         self._routes: dict[str, list[Obj]] = {}
         self._claims: dict[str, Claims] = {}
         self._unanswered: dict[ClientId, float] = {}
         self.not_seen: dict[str, str] = {}
         self._redact_secrets = redact_secrets
-        self._redactors: dict[ClientId, Redactor] = {}
+        self._secrets: defaultdict[ClientId, set[str]] = defaultdict(set)
+        self._values: dict[str, list[str]] = {}
+        self._redactors: dict[tuple[str, ...], Redactor] = {}
         self._logs: dict[tuple[ClientId, LogKey], list[str]] = {}
         self._asked: set[str] = set()
         self._present: set[tuple[str, str]] = set()
@@ -118,6 +133,12 @@ class Observer:
         replica_sets, pods = _by_label(found["replica_sets"], APP_LABEL), _by_label(found["pods"], APP_LABEL)
         slices = _by_label(found["slices"], SERVICE_LABEL)
         routes = {publish: _by_label(found.get(publish, []), CLIENT_LABEL) for publish in ROUTES}
+        now = self.api.now()
+        self._watched = self._watched or now
+        ages = {"began": now - (time.time() - self.since) - CLOCKS_APART, "watched": self._watched} if self.since else {}
+        for client, path in paths.items():
+            template = dig(deployments.get(deployment_name(client)), "spec", "template", default={})
+            self.saw(client, [*pods[app_label(client)], template], routes[path.publish][client.id] if path.publish in ROUTES else [])
         return {
             client: Seen(
                 client=client,
@@ -130,6 +151,9 @@ class Observer:
                 routes=routes[path.publish][client.id] if path.publish in ROUTES else [],
                 probed=not self.overview and path.asked(client) and (self._makes_jobs or path.probe != JOB),
                 not_seen={kind: told for kind, told in self.not_seen.items() if kind == "EndpointSlice"},
+                now=now,
+                waited=self.waited,
+                **ages,
             )
             for client, path in paths.items()
         }
@@ -141,22 +165,47 @@ class Observer:
         open_jobs = [one for client in clients for one in mine[client.id] if not dig(one, "status", "completionTime")]
         uids = [str(dig(one, "metadata", "uid", default="")) for one in open_jobs]
         pods = _by_label(self._list("v1", "Pod", _any_of(JOB_UID_LABEL, uids)) if uids else [], JOB_UID_LABEL)
-        return {
-            client: Seen(
-                client=client,
-                namespace=self.namespace,
-                jobs=mine[client.id],
-                pods=[pod for one in mine[client.id] for pod in pods[str(dig(one, "metadata", "uid", default=""))]],
-            )
-            for client in clients
-        }
+        found = {}
+        for client in clients:
+            own = [pod for one in mine[client.id] for pod in pods[str(dig(one, "metadata", "uid", default=""))]]
+            self.saw(client, [*own, *(dig(one, "spec", "template", default={}) for one in mine[client.id])])
+            found[client] = Seen(client=client, namespace=self.namespace, jobs=mine[client.id], pods=own, waited=self.waited)
+        return found
+
+    def saw(self, client: ClientId, pods: t.Iterable[Obj], routes: t.Iterable[Obj] = ()) -> None:
+        """Remember which Secrets a client's pods (or their templates) and Ingresses refer to: their values are taken out of its texts."""
+        tls = {str(one.get("secretName") or "") for route in routes for one in dig(route, "spec", "tls", default=[])}
+        self._secrets[client] |= (tls - {""}).union(*map(secrets_of, pods))
+
+    def restart(self, seen: Seen) -> str:
+        """Have a Deployment's pods made anew, once, as `kubectl rollout restart` does; return what was done in words.
+
+        Empty where nothing was: it was done before, or somebody has changed the Deployment meanwhile.
+        """
+        if seen.deployment is None or seen.client in {*self.restarted, *self._unrestarted}:
+            return ""
+        template = dig(seen.deployment, "spec", "template", default={})
+        metadata = template.get("metadata") or {}
+        annotations = {**(metadata.get("annotations") or {}), RESTARTED_AT: utc_now()}
+        spec = {**seen.deployment["spec"], "template": {**template, "metadata": {**metadata, "annotations": annotations}}}
+        try:
+            self.api.replace({**seen.deployment, "spec": spec})
+        except ConflictError:
+            return ""
+        except ApiError as error:
+            if error.status != HTTPStatus.FORBIDDEN:
+                raise
+            self._unrestarted.add(seen.client)
+            return "that was so before this run; this token may not have the pods made anew, so Kubernetes' next try is waited for"
+        self.restarted.add(seen.client)
+        return "that was so before this run: the pods are made anew"
 
     def sharpened(
         self, found: t.Mapping[ClientId, Seen], wants: t.Mapping[ClientId, Wanted], paths: t.Mapping[ClientId, PublicPath] | None = None
     ) -> dict[ClientId, Seen]:
         """Return what was seen with what the diagnosis wants beside it, and notes on what of that this token may not read.
 
-        Events, references, nodes and neighbours are read for all clients together; logs and public paths for each. paths: for these.
+        Events, references, nodes, claims and neighbours are read for all clients together; logs and public paths for each (`paths`).
         """
         together = reduce(operator.or_, wants.values(), Wanted())
         if not together:
@@ -166,6 +215,8 @@ class Observer:
         events = self._events(together.events) if together.events else []
         absent = self._absent(together.references)
         nodes = self._nodes() if together.nodes else None
+        read = partial(self._optional_list, "v1", "PersistentVolumeClaim", "")
+        claims = read() if together.claims else []
         result = {}
         for client, seen in found.items():
             wanted = wants[client]
@@ -175,6 +226,7 @@ class Observer:
                 logs={**seen.logs, **{key: self._log(client, key) for key in sorted(wanted.logs) if not self.overview}},
                 absent=seen.absent | (absent & wanted.references),
                 nodes=nodes if wanted.nodes else seen.nodes,
+                claims=claims if wanted.claims else seen.claims,
                 neighbours=self._rivals(seen) if wanted.neighbours else seen.neighbours,
                 answer=answers.get(client, seen.answer),
             )
@@ -191,11 +243,12 @@ class Observer:
         self._logs.clear()
 
     def redactor(self, client: ClientId) -> Redactor:
-        """Return what takes the values of the client's Secrets, and of the named ones, out of text. Reads them once."""
-        if client not in self._redactors:
-            names = dict.fromkeys([credentials_secret_name(client), rsa_secret_name(client), *self._redact_secrets])
-            self._redactors[client] = Redactor(value for name in names for value in self._secret_values(name))
-        return self._redactors[client]
+        """Return what takes the values of the client's Secrets out of text: its own, those that its pods refer to, and the named."""
+        own = (credentials_secret_name(client), rsa_secret_name(client))
+        names = tuple(dict.fromkeys([*own, *self._redact_secrets, *sorted(self._secrets[client])]))
+        if names not in self._redactors:
+            self._redactors[names] = Redactor(value for name in names for value in self._secret_values(name))
+        return self._redactors[names]
 
     def _list(self, api_version: str, kind: str, labels: str) -> list[Obj]:
         return self.api.list(api_version, kind, self.namespace, label_selector=labels)
@@ -327,10 +380,11 @@ class Observer:
 
     def _secret_values(self, name: str) -> list[str]:
         """Return the values of a Secret that have to be hidden; empty where it is absent or not to be read."""
-        read = partial(self.api.get, Ref("v1", "Secret", name, self.namespace))
-        found = self._unless_forbidden("values of Secrets", read)
-        data = dig(found, "data", default={})
-        return [_decoded(str(value)) for key, value in data.items() if is_secret_key(key)]
+        if name not in self._values:
+            found = self._unless_forbidden("values of Secrets", partial(self.api.get, Ref("v1", "Secret", name, self.namespace)))
+            values = [_decoded(str(value)) for key, value in dig(found, "data", default={}).items() if is_secret_key(key)]
+            self._values[name] = [*values, *(part for value in values for part in passwords_of_login(value))]
+        return self._values[name]
 
 
 def _without_output(pod: Obj) -> Obj:

@@ -12,7 +12,7 @@ from http import HTTPStatus
 
 from .._domain.client_id import ClientId
 from .._domain.diagnosis.model import Obj, dig, name_of
-from .._domain.diagnosis.symptoms_pods import container_states, references
+from .._domain.diagnosis.symptoms_pods import container_states
 from .._domain.names import APP_LABEL, CLIENT_LABEL, JOB_UID_LABEL, app_label
 from .._domain.redaction import Redactor, log_tail
 from .._k8s.api import Api, ApiError
@@ -54,8 +54,8 @@ def redactor_of(api: Api, namespace: str, client: ClientId, pods: t.Iterable[Obj
 
     Raises ApiError where a Secret may not be read: without its values nothing could be promised.
     """
-    names = {name for pod in pods for kind, name in references(pod) if kind == "Secret"}
-    observer = Observer(api, namespace, redact_secrets=sorted({*names, *more}))
+    observer = Observer(api, namespace, redact_secrets=sorted(more))
+    observer.saw(client, pods)
     redact = observer.redactor(client)
     for kind in observer.not_seen:
         raise ApiError(

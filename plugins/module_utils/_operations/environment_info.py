@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import time
 import typing as t
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import partial
 
 from .._core.clock import utc_now
 from .._core.errors import InputError, LmsError, UnknownStateError
@@ -22,14 +23,14 @@ from .._domain.diagnosis.unknown import unknown
 from .._domain.image import IMAGE_CHECKS
 from .._domain.names import deployment_name, record_name
 from .._domain.public_path import PROBES, PUBLISH
-from .._domain.record import RETIRED
+from .._domain.record import RETIRED, object_key
 from .._domain.redaction import Redactor
 from .._domain.report import Report
 from .._domain.screen import progress, ready
 from .._k8s.connection import KUBERNETES_OPTIONS, PLACE_OPTIONS, connect
 from .._k8s.image_registry import with_newer_images
 from .._k8s.observation import Observer
-from .._k8s.waiting import looks
+from .._k8s.waiting import Patience, looks
 from .client_lease import LEASE_OPTIONS, beats
 from .known_clients import Known, known_clients
 from .report_file import checked_path, write_report
@@ -56,6 +57,7 @@ ARGUMENT_SPEC: dict[str, t.Any] = {
     "wait_timeout": {"type": "int", "default": 300},
     "must_be_ready": {"type": "bool", "default": True},
     "since": {"type": "float"},
+    "restart_stuck": {"type": "bool", "default": False},
     "changes": {"type": "int"},
     **LEASE_OPTIONS,
     "redact_secrets": {"type": "list", "elements": "str", "default": [], "no_log": False},
@@ -77,6 +79,20 @@ class Judged:
     verdict: Verdict
     seconds: float = 0.0
     notes: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass
+class Lines:
+    """The lines of a wait: the stage's name in the first one only."""
+
+    context: Context
+    seconds: float = 0.0
+    told: bool = False
+
+    def tell(self, text: str) -> None:
+        """Show the operator one line, with the seconds of the look that it is from."""
+        self.context.report(progress("" if self.told else STAGE, self.seconds, text))
+        self.told = True
 
 
 def run(params: t.Mapping[str, t.Any], context: Context) -> dict[str, t.Any]:
@@ -119,7 +135,7 @@ def watch(observer: Observer, clients: t.Sequence[ClientId], params: t.Mapping[s
         data = {"environments": environments, "screen": [], "calls": observer.api.calls}
         raise UnknownStateError(error.message, hint=error.hint, data={**error.data, **data}) from None
     result: dict[str, t.Any] = {
-        "changed": False,
+        "changed": bool(observer.restarted),
         "environments": [_shown(client, one, known[client], observer) for client, one in judged.items()],
         "screen": _screens(judged, known, params, started, observer),
     }
@@ -137,9 +153,10 @@ def _judge_all(
     """Return what is to be said of each client, in the order given: after a wait, or as it stands."""
     readable = {client: one for client, one in known.items() if not one.problem}
     if params["wait"]:
-        observer.settle_seconds = SETTLE_SECONDS
+        observer.settle_seconds, observer.since = SETTLE_SECONDS, params["since"] or 0.0
         judged = _wait(observer, readable, params, context)
     else:
+        observer.waited = False
         looked = _with_images(observer, _look(observer, readable, last=True), params) if readable else {}
         judged = {client: _overdue(one) for client, one in looked.items()}
     for client, one in known.items():
@@ -176,8 +193,10 @@ def _look(observer: Observer, known: t.Mapping[ClientId, Known], *, last: bool =
     """
     paths = {client: one.path for client, one in known.items()}
     found = observer.environments(paths)
+    found = {client: replace(seen, recorded=_is_recorded(known[client])) for client, seen in found.items()}
     absent = [client for client, seen in found.items() if seen.deployment is None and not _has_left(known[client])]
-    found.update(observer.jobs(absent) if absent else {})
+    jobs = observer.jobs(absent) if absent else {}
+    found.update({client: replace(seen, recorded=found[client].recorded) for client, seen in jobs.items()})
     asked = {client: Wanted() for client in found}
     for _round in range(ROUNDS):
         wants = {client: wanted(seen, last=last) - asked[client] for client, seen in found.items()}
@@ -198,24 +217,34 @@ def _has_left(known: Known) -> bool:
     return known.record is not None and known.record.phase == RETIRED
 
 
+def _is_recorded(known: Known) -> bool:
+    """Return whether the record says that the client has a Deployment."""
+    if known.record is None or _has_left(known):
+        return False
+    return object_key("apps/v1", "Deployment", deployment_name(known.record.client)) in known.record.objects
+
+
 def _wait(observer: Observer, known: t.Mapping[ClientId, Known], params: t.Mapping[str, t.Any], context: Context) -> dict[ClientId, Judged]:
     """Look until each environment is certain or the time is over; report what changes meanwhile, a line at a time."""
     told: dict[ClientId, tuple[str, ...]] = {}
     certain: dict[ClientId, Judged] = {}
-    lines = 0
-    beat = beats(observer.api, params.get("lease"))
+    lines = Lines(context)
+    patience = Patience(lines.tell, beats(observer.api, params.get("lease")))
     for taken, last in looks(params["wait_timeout"]):
-        beat()
+        lines.seconds = taken
         if last:
             observer.forget_logs()
         still = {client: one for client, one in known.items() if client not in certain}
-        for client, one in _look(observer, still, last=last).items():
+        looked = patience(partial(_look, observer, still, last=last), last=last)
+        for client, one in (looked or {}).items():
             one.seconds = taken
+            name = "" if len(known) == 1 else f"{client} "
             for text in one.verdict.progress:
                 if text not in told.get(client, ()) and not _needless(one.verdict, params):
-                    context.report(progress("" if lines else STAGE, taken, text if len(known) == 1 else f"{client} {text}"))
-                    lines += 1
+                    lines.tell(name + text)
             told[client] = one.verdict.progress
+            if params["restart_stuck"] and one.verdict.stuck and not last and (done := observer.restart(one.seen)):
+                lines.tell(name + done)
             if one.verdict.certain or last:
                 certain[client] = Judged(one.seen, one.verdict.given_up(), taken)
         if len(certain) == len(known):
@@ -259,7 +288,7 @@ def _screen(client: ClientId, one: Judged, known: Known, params: t.Mapping[str, 
             client.id, params["namespace"], one.verdict, address=address, image=image, pods=pods, not_seen=not_seen, why=why
         )
     elif one.verdict.phase is Phase.READY:
-        lines = ready(client.id, address, taken, image=image, changed=params["changes"] != 0)
+        lines = ready(client.id, address, taken, image=image, changed=params["changes"] != 0 or client in observer.restarted)
     elif one.verdict.phase is Phase.SUSPENDED:
         lines = [f"{client} in {params['namespace']} is suspended: it is scaled to zero"]
     else:

@@ -19,7 +19,7 @@ from .._domain.names import JOB_UID_LABEL
 from .._domain.screen import progress, stage
 from .._k8s.connection import KUBERNETES_OPTIONS, connect
 from .._k8s.observation import Observer
-from .._k8s.waiting import looks
+from .._k8s.waiting import Patience, looks
 from .client_lease import LEASE_OPTIONS, beats
 
 __all__ = ["ARGUMENT_SPEC", "OPERATION", "run", "watch"]
@@ -68,10 +68,12 @@ def watch(
     told: set[str] = set()
     stale: frozenset[str] | None = None
     judged: list[Judged] = []
-    beat = beats(observer.api, params["lease"])
+    taken = 0.0
+    patience = Patience(lambda text: context.report(progress(STAGE, taken, text)), beats(observer.api, params["lease"]))
     for taken, last in looks(params["wait_timeout"] if params["wait"] and jobs else 0):
-        beat()
-        seen = _look(observer, list(jobs))
+        seen = patience(lambda: _look(observer, list(jobs)), last=last)
+        if seen is None:
+            continue
         if stale is None:
             stale = frozenset(mark for one in seen.values() for mark in ended_marks(one, (params["since"] or started) - CLOCKS_APART))
         judged = [_judge(name, seen[client], stale) for client, names in jobs.items() for name in names]
@@ -118,6 +120,8 @@ def _messages(observer: Observer, judged: t.Sequence[Judged]) -> dict[str, list[
     for pod in observer.api.list("v1", "Pod", observer.namespace, label_selector=some):
         client = clients.get(str(dig(pod, "metadata", "labels", JOB_UID_LABEL)))
         ended = [dig(state, "state", "terminated", default={}) for state in dig(pod, "status", "containerStatuses", default=[])]
+        if client is not None:
+            observer.saw(client, [pod])
         for text in [str(one["message"]).strip() for one in ended if one.get("exitCode") == 0 and one.get("message")]:
             if client is not None:
                 found.setdefault(client.id, []).append(observer.redactor(client)(text))

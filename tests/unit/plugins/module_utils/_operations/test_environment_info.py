@@ -8,6 +8,7 @@ from __future__ import annotations
 import base64
 import copy
 import json
+import time
 import typing as t
 from dataclasses import replace
 from pathlib import Path
@@ -93,6 +94,7 @@ def judge(api: FakeApi, *clients: str, **options: t.Any) -> tuple[Obj, list[str]
         "wait_timeout": 2,
         "must_be_ready": True,
         "since": None,
+        "restart_stuck": False,
         "changes": None,
         "redact_secrets": [],
         **options,
@@ -287,7 +289,7 @@ def test_a_missing_secret_is_proven_and_not_believed(api: FakeApi) -> None:
     """The kubelet's word may be old: somebody may have made the Secret meanwhile."""
     waiting_for = {"state": {"waiting": {"reason": "CreateContainerConfigError", "message": 'secret "lms-credentials-c42" not found'}}}
     api.add(*objects(BASE, container=laid_over(BASE["container"], waiting_for)))
-    assert failure(api, wait_timeout=60).data["environments"][0]["findings"][0]["cause"] == "reference_missing"
+    assert failure(api, wait_timeout=60).data["environments"][0]["findings"][0]["cause"] == "credentials_missing"
     api.add(_secret("lms-credentials-c42", password="x"), _secret("rsa-secret-c42", rsa_key="y"))
     api.add({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "lms-config-c42", "namespace": "lms-dev"}})
     result, _shown = judge(api)
@@ -393,7 +395,8 @@ def test_an_overview_lists_each_kind_once_routes_of_others_included(api: FakeApi
         parts[-1]["spec"]["rules"] = [{"host": "backend.lms-dev.example", "http": {"paths": [{"path": f"/C{number}(/|$)(.*)"}]}}]
         api.add(*parts)
     foreign = {"name": "older", "namespace": "lms-dev", "creationTimestamp": "2020-01-01T00:00:00Z"}
-    api.add({"apiVersion": "networking.k8s.io/v1", "kind": "Ingress", "metadata": foreign, "spec": {"rules": rules}})
+    spec = {"ingressClassName": "nginx", "rules": rules}
+    api.add({"apiVersion": "networking.k8s.io/v1", "kind": "Ingress", "metadata": foreign, "spec": spec})
     result, _shown = judge(api, "C42", "C43", "C44", overview=True)
     assert [[finding["cause"] for finding in one["findings"]] for one in result["environments"]] == [[], ["path_taken"], []]
     assert [path for path in api.reads() if path.endswith("/ingresses")] == ["/apis/networking.k8s.io/v1/namespaces/lms-dev/ingresses"]
@@ -476,3 +479,125 @@ def test_a_wait_keeps_the_leases_of_its_run(api: FakeApi) -> None:
     api.add(Lease(clients[1], "lms-dev", "bert@desk 77aa").to_object())
     with pytest.raises(ConflictError, match="C43 was taken over by bert@desk"):
         judge(api, wait=True, lease=LEASE)
+
+
+OLD_CRASH = objects(BASE, container=laid_over(BASE["container"], CRASHED))
+
+
+def made_anew(api: FakeApi, monkeypatch: pytest.MonkeyPatch, *then: Obj) -> list[Obj]:
+    """Have the controllers follow a restart: once the Deployment was written, these objects are there; return what was written."""
+    written: list[Obj] = []
+
+    def follows(_seconds: float) -> None:
+        puts = [request.body for request in api.requests if request.method == "PUT"]
+        if puts and not written:
+            written.extend(puts)
+            api.add(*then)
+
+    monkeypatch.setattr("time.sleep", follows)
+    return written
+
+
+def test_what_had_failed_before_the_run_is_tried_again_by_a_restart(api: FakeApi, monkeypatch: pytest.MonkeyPatch) -> None:
+    api.add(*OLD_CRASH)
+    written = made_anew(api, monkeypatch, *READY)
+    result, shown = judge(api, wait=True, since=time.time(), restart_stuck=True, changes=0, wait_timeout=60)
+    assert (result["environments"][0]["phase"], result["changed"]) == ("ready", True)
+    template = written[0]["spec"]["template"]
+    assert list(template["metadata"]["annotations"]) == ["kubectl.kubernetes.io/restartedAt"]
+    assert [line.split(" s ")[1].strip() for line in shown[:2]] == [
+        "pod 6d9f-x2k1p: the container c42 ends with exit code 3",
+        "that was so before this run: the pods are made anew",
+    ]
+    assert shown[-2].startswith("C42 is ready after 0."), "and not that nothing changed"
+    assert len(api.writes()) == 1
+
+
+def test_what_fails_anew_after_the_restart_ends_the_wait(api: FakeApi, monkeypatch: pytest.MonkeyPatch) -> None:
+    api.add(*OLD_CRASH)
+    again = copy.deepcopy(OLD_CRASH)
+    again[2]["metadata"]["creationTimestamp"] = "2099-01-01T00:00:00Z"
+    made_anew(api, monkeypatch, *again)
+    error = failure(api, since=time.time(), restart_stuck=True, wait_timeout=60)
+    assert error.data["environments"][0]["findings"][0]["cause"] == "crash"
+    assert error.data["environments"][0]["seconds"] < 60
+    assert len(api.writes()) == 1
+
+
+def test_without_the_right_to_restart_the_next_try_is_waited_for(api: FakeApi, monkeypatch: pytest.MonkeyPatch) -> None:
+    api.add(*OLD_CRASH)
+    api.fail("PUT", "/deployments/", 403, "Forbidden", times=9)
+    looks = iter(range(100))
+    monkeypatch.setattr("time.sleep", lambda _seconds: api.add(*READY) if next(looks) == 3 else None)
+    result, shown = judge(api, wait=True, since=time.time(), restart_stuck=True, wait_timeout=60)
+    assert (result["environments"][0]["phase"], result["changed"]) == ("ready", False)
+    assert shown[1].endswith("that was so before this run; this token may not have the pods made anew, so...")
+    assert len(api.writes()) == 1
+
+
+def test_nothing_is_restarted_that_failed_in_this_run_or_without_being_asked(api: FakeApi) -> None:
+    api.add(*OLD_CRASH)
+    assert failure(api, since=1.0, restart_stuck=True).data["environments"][0]["phase"] == "failed"
+    judge(api, since=time.time(), restart_stuck=True)
+    failure(api, since=time.time(), wait_timeout=0)
+    assert api.writes() == []
+
+
+def test_a_wait_outlives_an_api_that_is_away_for_a_while(api: FakeApi, monkeypatch: pytest.MonkeyPatch) -> None:
+    api.add(*objects(BASE))
+    looks = iter(range(100))
+
+    def goes_on(_seconds: float) -> None:
+        number = next(looks)
+        if number == 0:
+            api.fail("GET", "/pods", 429, "TooManyRequests", headers={"Retry-After": "60"}, times=2)
+        if number == 4:
+            api.add(*READY)
+
+    monkeypatch.setattr("time.sleep", goes_on)
+    result, shown = judge(api, wait=True, wait_timeout=60)
+    assert result["environments"][0]["phase"] == "ready"
+    assert [line for line in shown if "the API answers 429, still trying" in line] == [shown[1]], "and once only"
+
+
+@pytest.mark.parametrize("status", [401, 403])
+def test_a_wait_ends_where_the_api_refuses(api: FakeApi, monkeypatch: pytest.MonkeyPatch, status: int) -> None:
+    api.add(*objects(BASE))
+    refused = {401: "Unauthorized", 403: "Forbidden"}[status]
+    monkeypatch.setattr("time.sleep", lambda _seconds: api.fail("GET", "/pods", status, refused, times=99))
+    with pytest.raises(UnknownStateError):
+        judge(api, wait=True, wait_timeout=60)
+
+
+def test_an_api_that_is_away_at_the_first_look_ends_the_wait(api: FakeApi) -> None:
+    api.fail("GET", "/pods", 429, "TooManyRequests", headers={"Retry-After": "60"})
+    with pytest.raises(UnknownStateError):
+        judge(api, wait=True, wait_timeout=60)
+
+
+def test_values_of_every_secret_that_the_pods_refer_to_are_hidden(api: FakeApi) -> None:
+    parts = objects(BASE, container=laid_over(BASE["container"], CRASHED))
+    container = parts[2]["spec"]["containers"][0]
+    container["env"].append({"name": "SMS", "valueFrom": {"secretKeyRef": {"name": "own-sms4b", "key": "token", "optional": True}}})
+    login = json.dumps({"auths": {"registry.example": {"username": "puller", "password": "pull-value"}}})
+    api.add(*parts, _secret("own-sms4b", token="sms-value"), _secret("repository-token", **{".dockerconfigjson": login}))
+    api.add(_secret("tls", **{"tls.key": "key-value"}))
+    api.answer("GET", "/log", body="puller knows sms-value, pull-value and key-value\n", times=5)
+    assert failure(api).data["environments"][0]["findings"][0]["log"] == ["puller knows ***, *** and ***"]
+
+
+def test_a_deployment_that_is_gone_is_a_failure(api: FakeApi) -> None:
+    api.add(record(42, objects='{"apps/Deployment/lms-deployment-c42": "0123456789abcdef"}'), record(43))
+    told = judge(api, clients=[], catalogue="lms-dev", overview=True)[0]["environments"]
+    assert [one["phase"] for one in told] == ["failed", "absent"]
+    _result, shown = judge(api)
+    assert shown[0] == "C42 in lms-dev is failed: Deployment lms-deployment-c42 is gone, though the client's record says"
+    assert "  next     ansible-playbook provision_client.yml -e client=C42" in shown
+
+
+def test_the_next_step_of_a_note_is_shown(api: FakeApi) -> None:
+    restarted = {"restartCount": 2, "lastState": {"terminated": {"exitCode": 3, "reason": "Error"}}}
+    ready = laid_over(BASE, BASE["ready"])
+    api.add(*objects(ready, container=laid_over(ready["container"], restarted)))
+    _result, shown = judge(api)
+    assert "  next     `ansible-playbook logs_client.yml -e client=C42 -e previous=true` shows how it ended" in shown

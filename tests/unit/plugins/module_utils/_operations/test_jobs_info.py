@@ -198,3 +198,27 @@ def test_a_wait_keeps_the_leases_of_its_run(api: FakeApi) -> None:
     lease = {"token": "5f1c", "clients": ["C42"], "registry_namespace": "lms-dev", "duration": 20, "actor": "anna@desk"}
     wait(api, lease=lease)
     assert api.writes() == ["PUT /apis/coordination.k8s.io/v1/namespaces/lms-dev/leases/lms-client-c42"]
+
+
+def test_the_wait_outlives_an_api_that_is_away_for_a_while(api: FakeApi, monkeypatch: pytest.MonkeyPatch) -> None:
+    api.add(job(), job(CLICKHOUSE, **COMPLETE))
+    looks = iter(range(100))
+
+    def goes_on(_seconds: float) -> None:
+        number = next(looks)
+        if number == 0:
+            api.fail("GET", "/jobs", 429, "TooManyRequests", headers={"Retry-After": "60"}, times=2)
+        if number == 3:
+            api.add(job(**COMPLETE))
+
+    monkeypatch.setattr("time.sleep", goes_on)
+    result, shown = wait(api)
+    assert {one["state"] for one in result["jobs"]} == {"complete"}
+    assert shown[0].endswith("the API answers 429, still trying")
+
+
+def test_values_of_the_secrets_that_a_jobs_pod_refers_to_are_hidden(api: FakeApi) -> None:
+    api.add(job(), job(CLICKHOUSE, **COMPLETE), pod())
+    with pytest.raises(LmsError) as caught:
+        wait(api, redact_secrets=[])
+    assert "s3cret-value" not in str(caught.value.as_result())
