@@ -141,12 +141,10 @@ def _by_log(log: t.Sequence[str], facts: t.Mapping[str, t.Any], *, setup: bool) 
     What stands above a panic, or above a line that says that the program got over it, ended nothing.
     """
     for line in reversed(log):
-        if _GOT_OVER.search(line):
-            return None
         where = f"{facts.get('container', '')} {line}"
         database = next((known for pattern, known in _DATABASES if pattern.search(where)), _ANY_DATABASE)
         told = _by_table(LOG_CAUSES, "setup" if setup else "service", "", line, {**facts, **database})
-        if told is not None or _LAST_WORD.search(line):
+        if told is not None or _LAST_WORD.search(line) or _GOT_OVER.search(line):
             return told
     return None
 

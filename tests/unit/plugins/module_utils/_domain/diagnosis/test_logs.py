@@ -45,6 +45,10 @@ LOGS = {
         ["LMS_SERVER_PORT: :8080", "bye"],
         ("crash", "the container c42 ends with exit code 1"),
     ),
+    "what it said while it served": (
+        ["listening on :8080", "error serving /healthz: postgres: dial tcp 10.1.1.1:5432: connect: connection refused"],
+        ("database_closed", "PostgreSQL accepts no connection: its port is closed, or a NetworkPolicy blocks the way"),
+    ),
     "the last word of several": (
         ['FATAL: database "c42" does not exist (SQLSTATE 3D000)', "clickhouse: dial tcp 10.1.1.2:9000: i/o timeout"],
         ("database_silent", "ClickHouse does not answer: a firewall or a NetworkPolicy drops the packets on the way"),
