@@ -135,7 +135,7 @@ class Observer:
         routes = {publish: _by_label(found.get(publish, []), CLIENT_LABEL) for publish in ROUTES}
         now = self.api.now()
         self._watched = self._watched or now
-        ages = {"began": now - (time.time() - self.since) - CLOCKS_APART, "watched": self._watched} if self.since else {}
+        began = now - (time.time() - self.since) - CLOCKS_APART if self.since else 0.0
         for client, path in paths.items():
             template = dig(deployments.get(deployment_name(client)), "spec", "template", default={})
             self.saw(client, [*pods[app_label(client)], template], routes[path.publish][client.id] if path.publish in ROUTES else [])
@@ -153,7 +153,8 @@ class Observer:
                 not_seen={kind: told for kind, told in self.not_seen.items() if kind == "EndpointSlice"},
                 now=now,
                 waited=self.waited,
-                **ages,
+                began=began,
+                watched=self._watched if self.since else 0.0,
             )
             for client, path in paths.items()
         }
