@@ -26,6 +26,8 @@ def headline(verdict: Verdict) -> str:
 
 def state_of_environment(verdict: Verdict) -> str:
     """Return what is left standing, in words for who has to decide whether to hurry."""
+    if verdict.phase is Phase.UNKNOWN:
+        return "not known: it was not looked at, and nothing was touched"
     if verdict.serving:
         fatal = [one for one in verdict.findings if one.severity is Severity.FATAL]
         replaced = any(one.object.startswith(("Pod ", "ReplicaSet ")) or one.cause.startswith("rollout_") for one in fatal)

@@ -12,7 +12,7 @@ from dataclasses import replace
 
 import pytest
 from ansible_collections.rarus.lms.plugins.module_utils._domain.diagnosis.environment import image_of, judge, pods_of, wanted
-from ansible_collections.rarus.lms.plugins.module_utils._domain.diagnosis.model import LogKey, Phase, Seen, Severity
+from ansible_collections.rarus.lms.plugins.module_utils._domain.diagnosis.model import LogKey, Phase, Seen, Severity, Verdict
 from ansible_collections.rarus.lms.plugins.module_utils._domain.diagnosis.screens import state_of_environment
 from support.diagnosis_cases import BASE, laid_over, seen_of_case
 
@@ -353,6 +353,10 @@ def test_who_only_looks_is_told_which_command_applies_it() -> None:
     assert judge(seen_of_case(NOT_PULLED)).findings[0].next.endswith(", then run the same command again")
     looked = judge(seen_of_case({**NOT_PULLED, "waited": False})).findings[0].next
     assert looked.endswith(", then run ansible-playbook provision_client.yml -e client=C42")
+
+
+def test_of_what_was_not_looked_at_nothing_is_claimed() -> None:
+    assert state_of_environment(Verdict(Phase.UNKNOWN)) == "not known: it was not looked at, and nothing was touched"
 
 
 def test_the_pods_of_before_serve_only_where_new_ones_fail() -> None:
