@@ -247,9 +247,11 @@ class Observer:
         """Return what takes the values of the client's Secrets out of text: its own, those that its pods refer to, and the named."""
         own = (credentials_secret_name(client), rsa_secret_name(client))
         names = tuple(dict.fromkeys([*own, *self._redact_secrets, *sorted(self._secrets[client])]))
-        if names not in self._redactors:
-            self._redactors[names] = Redactor(value for name in names for value in self._secret_values(name))
-        return self._redactors[names]
+        values = {name: self._secret_values(name) for name in names}
+        known = tuple(name for name in names if name in self._values)
+        if known not in self._redactors:
+            self._redactors[known] = Redactor(value for name in known for value in values[name])
+        return self._redactors[known]
 
     def _list(self, api_version: str, kind: str, labels: str) -> list[Obj]:
         return self.api.list(api_version, kind, self.namespace, label_selector=labels)
@@ -380,11 +382,14 @@ class Observer:
         return ""
 
     def _secret_values(self, name: str) -> list[str]:
-        """Return the values of a Secret that have to be hidden; empty where it is absent or not to be read."""
-        if name not in self._values:
-            found = self._unless_forbidden("values of Secrets", partial(self.api.get, Ref("v1", "Secret", name, self.namespace)))
-            values = [_decoded(str(value)) for key, value in dig(found, "data", default={}).items() if is_secret_key(key)]
-            self._values[name] = [*values, *(part for value in values for part in passwords_of_login(value))]
+        """Return the values of a Secret that have to be hidden, read once; empty where it is absent (as yet) or not to be read."""
+        if name in self._values:
+            return self._values[name]
+        found = self._unless_forbidden("values of Secrets", partial(self.api.get, Ref("v1", "Secret", name, self.namespace)))
+        if found is None:
+            return []
+        values = [_decoded(str(value)) for key, value in dig(found, "data", default={}).items() if is_secret_key(key)]
+        self._values[name] = [*values, *(part for value in values for part in passwords_of_login(value))]
         return self._values[name]
 
 

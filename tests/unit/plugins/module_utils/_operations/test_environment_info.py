@@ -601,3 +601,16 @@ def test_the_next_step_of_a_note_is_shown(api: FakeApi) -> None:
     api.add(*objects(ready, container=laid_over(ready["container"], restarted)))
     _result, shown = judge(api)
     assert "  next     `ansible-playbook logs_client.yml -e client=C42 -e previous=true` shows how it ended" in shown
+
+
+def test_a_secret_that_is_made_during_the_wait_is_hidden_too(api: FakeApi, monkeypatch: pytest.MonkeyPatch) -> None:
+    api.add(*objects(BASE, container=laid_over(BASE["container"], {**CRASHED, "restartCount": 0})))
+    api.answer("GET", "/log", body="the seed is made-value\n", times=9)
+    looks = iter(range(100))
+
+    def made(_seconds: float) -> None:
+        if next(looks) == 1:
+            api.add(_secret("lms-credentials-c42", seed="made-value"), *objects(BASE, container=laid_over(BASE["container"], CRASHED)))
+
+    monkeypatch.setattr("time.sleep", made)
+    assert failure(api, wait_timeout=60).data["environments"][0]["findings"][0]["log"] == ["the seed is ***"]
