@@ -66,7 +66,7 @@ LOG_CAUSES = (
         _ANY,
         "{database} has no connection left",
         f"close connections, or raise the server's limit, {AGAIN}",
-        r"too many clients already|remaining connection slots are reserved|too many connections|TOO_MANY_SIMULTANEOUS_QUERIES",
+        r"too many clients already|remaining connection slots are reserved|too many connections|too[ _]many[ _]simultaneous[ _]queries",
         severity=Severity.WAITING,
     ),
     Cause(
@@ -119,7 +119,7 @@ LOG_CAUSES = (
         _ANY,
         "the disk of {database} is full",
         f"free space on the database server, {AGAIN}",
-        r"No space left on device|NOT_ENOUGH_SPACE|disk full",
+        r"No space left on device|not[ _]enough[ _]space|disk full",
         severity=Severity.WAITING,
     ),
     Cause(
