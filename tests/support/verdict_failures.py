@@ -12,6 +12,7 @@ from .verdict_screens import ELSEWHERE, SHOWN
 __all__ = ["FAILURES", "Failure", "table"]
 
 FAULTS = "[faults.md](faults.md)"
+UNKNOWN = "phase [`unknown`](#not-found-out)"
 
 
 @dataclass(frozen=True)
@@ -86,7 +87,9 @@ FAILURES = (
     Failure(23, "the client's password differs from the database's", ("client_password",)),
     Failure(24, "the database goes down after the start", ("database_closed",), "C142 of the tests serves before its server is ended"),
     Failure(25, "a Job's deadline and back-off are reached", ("job_deadline", "job_failed")),
-    Failure(26, "DNS in the cluster is broken", ("cluster_dns",)),
+    Failure(
+        26, "DNS in the cluster is broken", ("cluster_dns",), "of a Job and of a back end, by a NetworkPolicy that lets out all but that"
+    ),
     Failure(27, "a NetworkPolicy blocks the database", ("database_closed",), "told with the other reason for a refused connection"),
     Failure(28, "a Service without endpoints", ("no_endpoints",)),
     Failure(
@@ -100,15 +103,15 @@ FAILURES = (
         "HTTPRoute: refused by its parent, no ReferenceGrant",
         ("route_not_allowed", "route_host_unknown", "route_listener_unknown", "route_reference_denied"),
     ),
-    Failure(31, "token expired, rights missing, wrong CA, a proxy's 502, a silent API", (), f"no verdict: phase `unknown`, {FAULTS}"),
-    Failure(32, "the API is slow or throttles", (), f"waited for, {FAULTS}"),
+    Failure(31, "token expired, rights missing, wrong CA, a proxy's 502, a silent API", (), f"{UNKNOWN}, {FAULTS}"),
+    Failure(32, "the API is slow or throttles", (), f"waited for; then {UNKNOWN}, {FAULTS}"),
     Failure(
         33,
         "the namespace is being deleted",
         ("namespace_terminating",),
         "the preflight says so first, on the lab; a verdict's words are recorded: Kubernetes takes the pods' owners away within seconds",
     ),
-    Failure(34, "a node is not ready", ("node_not_ready", "nodes_not_ready"), "the first by a token that may read nodes"),
+    Failure(34, "a node is not ready", ("node_not_ready", "nodes_not_ready"), "by a token that may read nodes"),
     Failure(35, "a finalizer blocks a deletion", ("deletion_blocked",)),
     Failure(36, "a rollout is stuck half way: old pods serve, new ones fail", ("image_not_found",), "phase `degraded`; C410 of the tests"),
     Failure(37, "an unresolved `$(NAME)` in a DSN", ("variable_unresolved", "unresolved_reference")),

@@ -97,12 +97,31 @@ def backend(number: int, cause: str, changes: t.Mapping[str, str], **more: t.Any
     env += [{"name": name, "value": value} for name, value in {"LMS_CLIENT_ID": f"C{number}", **WHOLE_SETTINGS, **changes}.items()]
     container = {"image": BACKEND_IMAGE, "command": None, "env": env, "volumeMounts": [{"name": "key", "mountPath": "/etc/lms"}]}
     container |= more.pop("container", {})
-    return Fault(number, cause, container, {"volumes": [{"name": "key", "secret": {"secretName": "backend-key"}}]}, **more)
+    pod = {"volumes": [{"name": "key", "secret": {"secretName": "backend-key"}}], **more.pop("pod", {})}
+    return Fault(number, cause, container, pod, **more)
 
 
 def _claim(name: str) -> Obj:
     """Return a pod's specification with a volume by a claim."""
     return {"volumes": [{"name": "static", "persistentVolumeClaim": {"claimName": name}}]}
+
+
+def container_of(name: str, image: str, command: list[str]) -> Obj:
+    """Return a container by Pod Security `restricted`."""
+    return {
+        "name": name,
+        "image": image,
+        "command": command,
+        "imagePullPolicy": "Always",
+        "terminationMessagePolicy": "FallbackToLogsOnError",
+        "securityContext": {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}},
+    }
+
+
+def _until_dark() -> Obj:
+    """Return an init container that ends once it finds no host by its name any more."""
+    container = container_of("until-dark", SHELL_IMAGE, fails(f"while getent hosts {POSTGRES}; do read -rt 0.2 <> <(:); done"))
+    return {**container, "resources": {"limits": {"cpu": "100m", "memory": "64Mi"}, "requests": {"cpu": "1m"}}}
 
 
 _MOUNTED: Obj = {"volumeMounts": [{"name": "static", "mountPath": "/mnt/image/static"}]}
@@ -289,6 +308,16 @@ FAULTS = (
         told="it ended with exit code 3",
         phase="ready",
     ),
+    # A NetworkPolicy leaves it everything but the DNS (`verdict_jobs.WALLS`), once that is known to the node.
+    backend(
+        155,
+        "cluster_dns",
+        {},
+        pod={"initContainers": [_until_dark()]},
+        log=POSTGRES,
+        told="DNS gave no answer for the host of PostgreSQL",
+        early=False,
+    ),
 )
 
 
@@ -388,18 +417,6 @@ def pod_of(container: Obj) -> Obj:
         "imagePullSecrets": [{"name": "repository-token"}],
         "securityContext": {"runAsNonRoot": True, "runAsUser": 10001, "seccompProfile": {"type": "RuntimeDefault"}},
         "containers": [container],
-    }
-
-
-def container_of(name: str, image: str, command: list[str]) -> Obj:
-    """Return a container by Pod Security `restricted`."""
-    return {
-        "name": name,
-        "image": image,
-        "command": command,
-        "imagePullPolicy": "Always",
-        "terminationMessagePolicy": "FallbackToLogsOnError",
-        "securityContext": {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}},
     }
 
 

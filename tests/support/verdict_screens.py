@@ -30,11 +30,12 @@ from .tree import ROOT
 from .verdict_faults import FAULTS, Fault
 from .verdict_jobs import JOB_FAULTS, JobFault
 from .verdict_paths import ANSWER_FAULTS, PATH_FAULTS
-from .verdict_world import CLUSTER_FAULTS, SINGLE_FAULTS
+from .verdict_world import CLUSTER_FAULTS, SILENT_FAULT, SINGLE_FAULTS
 
 __all__ = [
     "ELSEWHERE",
     "OUTCOMES",
+    "PAGE",
     "SHOWN",
     "Page",
     "generated",
@@ -50,7 +51,7 @@ Obj = dict[str, t.Any]
 PAGE = ROOT / "docs" / "causes.md"
 ADDRESS = "https://backend.lms-dev.example/C42/"
 OUTCOMES = {Severity.FATAL: "ends the wait", Severity.WAITING: "is waited for", Severity.NOTE: "is noted"}
-_LAB: tuple[Fault | JobFault, ...] = (*FAULTS, *PATH_FAULTS, *ANSWER_FAULTS, *CLUSTER_FAULTS, *SINGLE_FAULTS, *JOB_FAULTS)
+_LAB: tuple[Fault | JobFault, ...] = (*FAULTS, *PATH_FAULTS, *ANSWER_FAULTS, *CLUSTER_FAULTS, SILENT_FAULT, *SINGLE_FAULTS, *JOB_FAULTS)
 # The causes that the lab produces, each with the first fault that is one: the one that is shown.
 SHOWN: dict[str, Fault | JobFault] = {fault.cause: fault for fault in reversed(_LAB)}
 # The causes that other tests produce on the lab; their screens here are recorded.
@@ -63,7 +64,7 @@ SECONDS = 5.2
 PLAIN = (
     (r"\b(lms-deployment-c42)-[a-z0-9]{6,10}-[a-z0-9]{5}(?![a-z0-9])", r"\1-6d9f-x2k1p"),
     (r"\b(lms-deployment-c42)-[a-z0-9]{6,10}(?![a-z0-9])", r"\1-6d9f"),
-    (r"\b(postgres-setup-c42-[0-9a-f]{8})-[a-z0-9]{5}\b", r"\1-x7k2p"),
+    (r"\b((postgres|clickhouse)-setup-c42-[0-9a-f]{8})-[a-z0-9]{5}\b", r"\1-x7k2p"),
     (r"(?<![A-Za-z0-9./-])verdict(?![\w.-])", "lms-dev"),
     (r"\b10\.213\.\d+\.(\d+)\b", r"10.0.0.\1"),
     (r"\b10\.214\.\d+\.\d+\b", "10.1.0.5"),

@@ -30,6 +30,8 @@ __all__ = [
     "CLUSTER_FAULTS",
     "CLUSTER_RIGHTS",
     "NODES",
+    "SILENT_FAULT",
+    "SILENT_NODE",
     "SINGLE_FAULTS",
     "admission",
     "node_status",
@@ -45,6 +47,8 @@ CLUSTER_FAULTS = (
     Fault(403, "ingress_class_missing", told="Ingress class nobody", object="Ingress"),
     Fault(404, "taint", pod={"nodeSelector": {"verdict": "tainted"}}, told="example.com/verdict=yes", early=False),
 )
+# The same, where no node is left but one that is not ready.
+SILENT_FAULT = Fault(405, "nodes_not_ready", pod={"nodeSelector": {"verdict": "silent"}}, told="node.kubernetes.io/", early=False)
 # Faults that a test of its own makes: a deletion that a finalizer blocks.
 SINGLE_FAULTS = (Fault(402, "deletion_blocked", told="example.com/verdict", object="Deployment"),)
 _NAMES = {"name": "verdict-cluster"}
@@ -67,17 +71,17 @@ CLUSTER_RIGHTS: tuple[Obj, ...] = (
         "roleRef": {"apiGroup": _RBAC, "kind": "ClusterRole", **_NAMES},
     },
 )
+
+
+def _node(name: str, *taints: Obj) -> Obj:
+    spec = {"taints": [{**taint, "effect": "NoSchedule"} for taint in taints]}
+    return {"apiVersion": "v1", "kind": "Node", "metadata": {"name": f"verdict-{name}", "labels": {"verdict": name}}, "spec": spec}
+
+
 # Nodes that run nothing: of the first Kubernetes knows nothing, the other says that it is ready. Both have a taint from the beginning.
-_TAINTS: dict[str, Obj] = {"away": {"key": "example.com/away"}, "tainted": {"key": "example.com/verdict", "value": "yes"}}
-NODES: tuple[Obj, ...] = tuple(
-    {
-        "apiVersion": "v1",
-        "kind": "Node",
-        "metadata": {"name": f"verdict-{name}", "labels": {"verdict": name}},
-        "spec": {"taints": [{**taint, "effect": "NoSchedule"}]},
-    }
-    for name, taint in _TAINTS.items()
-)
+NODES: tuple[Obj, ...] = (_node("away", {"key": "example.com/away"}), _node("tainted", {"key": "example.com/verdict", "value": "yes"}))
+# It has no taint but what Kubernetes itself puts on a node that is not ready.
+SILENT_NODE = _node("silent")
 # What is asked of whom before a pod of these clients is made.
 _PODS = {"apiGroups": [""], "apiVersions": ["v1"], "operations": ["CREATE"], "resources": ["pods"]}
 _HERE = {"matchLabels": {"kubernetes.io/metadata.name": NAMESPACE}}
