@@ -23,7 +23,22 @@ from .certificates import Authority
 from .lab import Lab
 from .tree import ROOT
 
-__all__ = ["FAULTS", "Entry", "Fault", "Row", "Table", "faulty_api", "held", "patience_of", "plainly", "root_url", "writes"]
+__all__ = [
+    "BUSY",
+    "FAULTS",
+    "Entry",
+    "Fault",
+    "Row",
+    "Table",
+    "faulty_api",
+    "held",
+    "page",
+    "patience_of",
+    "plainly",
+    "root_url",
+    "status",
+    "writes",
+]
 
 DOCS = ROOT / "docs" / "faults.md"
 HEAD = "| fault | what the operator reads | exit code | written | the next run |\n| --- | --- | --- | --- | --- |\n"
