@@ -26,14 +26,14 @@ from fleet import long_list
 from in_venv import CACHE
 from measure import Run, measure
 from peer import apply_by_kubectl
-from status import verdicts
+from status import named_right, verdicts
 from support.deployer import Deployer, audit_of
 from support.kills import kills
 from support.lab import PLAYBOOKS, ROOT, Lab, Prepared, start, stop
 
 NAME = "bench"
 ROUNDS = 3
-PARTS = ["client", "list", "verdict", "demo"]
+PARTS = ["client", "list", "verdict", "causes", "demo"]
 MIB = 1024 * 1024
 KILLS_MUST, KILLS_AIM = 100, 1_000
 LATEST = Path(__file__).with_name("latest.json")
@@ -134,6 +134,8 @@ def main() -> None:
             figures += on_the_lab(Path(folder), parts)
         if "verdict" in parts:
             figures += verdicts(Path(folder))
+        if "causes" in parts:
+            figures += named_right(Path(folder))
     if "demo" in parts:
         figures += [warm_demo(), *from_the_clean_room(), *random_kills()]
     if parts == PARTS:

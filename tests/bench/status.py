@@ -3,20 +3,26 @@
 from __future__ import annotations
 
 import json
+import os
+import random
+import subprocess
 import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from xml.etree import ElementTree as ET
 
 from figures import Figure, times_as_long
 from measure import measure
 from support.deployer import COLLECTIONS, Deployer
-from support.lab import start, stop
+from support.lab import ROOT, start, stop
 
-__all__ = ["verdicts"]
+__all__ = ["named_right", "verdicts"]
 
 NAME, NODES = "bench-status", 4
+# Every cause of the table that the lab produces, and pairs of faults at random.
+CAUSES = ("test_verdict.py", "test_verdict_unknown.py")
 FEW, MANY = 10, 1_000
 ROUNDS = 5
 SETTLE_SECONDS, POLL_SECONDS = 600, 2
@@ -74,9 +80,29 @@ def verdicts(folder: Path) -> Iterator[Figure]:
         stop(NAME)
 
 
+def named_right(folder: Path) -> Iterator[Figure]:
+    """How many causes are named wrong: of the tests that produce each on a lab of their own, and of 20 pairs whose seed is printed."""
+    seed = os.environ.get("RARUS_LMS_SEED") or str(random.SystemRandom().randrange(1_000_000))
+    report = folder / "causes.xml"
+    files = [str(ROOT / "tests" / "integration" / name) for name in CAUSES]
+    words = ["-q", "-m", "soak or not soak", f"--junit-xml={report}"]
+    environment = {**os.environ, "RARUS_LMS_SEED": seed, "RARUS_LMS_TEST_LAB": "bench-causes", "RARUS_LMS_KEEP_LAB": "0"}
+    print(f"causes: RARUS_LMS_SEED={seed}", flush=True)
+    done = subprocess.run([sys.executable, "-m", "pytest", *words, *files], env=environment, cwd=ROOT, check=False)
+    cases = list(ET.parse(report).getroot().iter("testcase"))
+    wrong = [case for case in cases if case.find("failure") is not None or case.find("error") is not None]
+    assert (done.returncode == 0) == (not wrong), f"pytest ended with exit code {done.returncode}, and {len(wrong)} tests failed"
+    pairs = sum(case.get("name", "").startswith("test_random_pair") for case in cases)
+    assert pairs, "no pair was tried"
+    name = f"causes named wrong, in {len(cases) - pairs} tests of the table and {pairs} random pairs (seed {seed})"
+    yield Figure(name, len(wrong), "causes", 0, 0)
+
+
 def overview(few: Clients, many: Clients) -> Iterator[Figure]:
     """The state of all clients."""
     rounds = [(many.read("ours"), many.read("bare")) for _round in range(ROUNDS)]
+    found = {way["found"] for pair in rounds for way in pair}
+    assert found == {MANY}, f"found {found} of {MANY:,} clients"
     seconds = [(ours["seconds"], bare["seconds"]) for ours, bare in rounds]
     mine, theirs = zip(*seconds, strict=True)
     yield times_as_long(f"status of {MANY:,} clients, against the same paged lists by curl and their JSON read", mine, theirs, 2.0, 1.3)
