@@ -6,19 +6,25 @@
 from __future__ import annotations
 
 import base64
+import datetime as dt
 import json
+import os
 import re
+import sys
 from pathlib import Path
+from typing import Any
 from xml.etree import ElementTree as ET
 
 import jsonschema
 import pytest
 from support.archives import texts_of
 from support.ids import fresh
-from support.lab import ROOT, Lab, Prepared
+from support.lab import PLAYBOOKS, ROOT, Lab, Prepared
 
 SCHEMA = json.loads((ROOT / "docs" / "report-schema.json").read_text())
 CLOSED_PORT = "https://127.0.0.1:9"
+# What the back end of the client that crashes writes into its log: secrets of the client's own, and an administrator's.
+TOLD = ("POSTGRES_PASSWORD", "LMS_STORAGE_POSTGRES_DSN", "LMS_KEYS_SECRET_SEED", "LMS_NOTIFICATIONS_SMS4B_TOKEN")
 
 
 @pytest.fixture(scope="module")
@@ -37,11 +43,19 @@ def good(dev: Prepared) -> str:
 
 @pytest.fixture(scope="module")
 def bad(dev: Prepared, good: str) -> str:
-    """A client whose pods crash."""
+    """A client whose pods write secrets into their log, and crash."""
     client = fresh()
-    done = dev.provision(client, "-e", json.dumps({"lms_environment": {"LAB_CRASH": "3"}}), check=False)
+    settings = {"lms_environment": {"LAB_CRASH": "3", "LAB_TELL": " ".join(TOLD)}}
+    done = dev.provision(client, "-e", json.dumps(settings), check=False)
     assert done.returncode == 2, done.stdout + done.stderr
+    assert_told_without_secrets(done.stdout, dev)
     return client
+
+
+def assert_told_without_secrets(text: str, dev: Prepared) -> None:
+    """A text shows what the back end wrote into its log, but for the values."""
+    assert [name for name in TOLD if f"LAB_TELL: {name} is" not in text] == []
+    assert [needle for needle in secrets_of(dev.lab, dev.namespace) if needle in text] == []
 
 
 def secrets_of(lab: Lab, namespace: str) -> set[str]:
@@ -127,11 +141,17 @@ def test_wrong_input_ends_with_2(dev: Prepared) -> None:
     assert dev.playbook("status_client", "-e", "client=c42", check=False).returncode == 2
 
 
-def test_logs_without_secrets(dev: Prepared, bad: str, lab: Lab) -> None:
+def test_a_screen_and_a_report_without_secrets(dev: Prepared, bad: str, tmp_path: Path) -> None:
+    report = tmp_path / "status.json"
+    assert_told_without_secrets(dev.playbook("status_client", "-e", f"client={bad}", "-e", f"report={report}", check=False).stdout, dev)
+    assert_told_without_secrets(report.read_text(), dev)
+
+
+def test_logs_without_secrets(dev: Prepared, bad: str) -> None:
     shown = dev.playbook("logs_client", "-e", f"client={bad}", "-e", "previous=true").stdout
     assert "LAB_CRASH: ending with exit code 3" in shown
     assert "postgres-setup-" in shown
-    assert [needle for needle in secrets_of(lab, "lms-dev") if needle in shown] == []
+    assert_told_without_secrets(shown, dev)
 
 
 def test_the_archive_has_everything_and_no_secret(dev: Prepared, bad: str, lab: Lab, tmp_path: Path) -> None:
@@ -140,9 +160,32 @@ def test_the_archive_has_everything_and_no_secret(dev: Prepared, bad: str, lab: 
     texts = texts_of(file)
     needles = secrets_of(lab, "lms-dev") | {dev.env["K8S_AUTH_API_KEY"][:12]}
     assert [name for name, text in texts.items() for needle in needles if needle in text] == []
-    assert "LAB_CRASH: ending" in "".join(text for name, text in texts.items() if "/logs/" in name)
+    logs = "".join(text for name, text in texts.items() if "/logs/" in name)
+    assert "LAB_CRASH: ending" in logs
+    assert_told_without_secrets(logs, dev)
     assert json.loads(texts[f"{bad}/verdict.json"])["environments"][0]["phase"] == "failed"
     assert json.loads(texts[f"{bad}/record.json"])["data"]["client"] == bad
     kinds = {name.split("/")[2].split("-")[0] for name in texts if "/objects/" in name}
     assert {"Deployment", "ReplicaSet", "Pod", "Service", "Ingress", "Secret", "ConfigMap", "Job", "EndpointSlice"} <= kinds
     assert json.loads(texts[f"{bad}/events.json"])
+
+
+def test_the_lines_of_a_wait_are_events_of_awx_while_it_goes_on(dev: Prepared, tmp_path: Path) -> None:
+    """AWX runs playbooks by ansible-runner, with a callback of its own."""
+    words = ["--ident", "run", "--project-dir", str(PLAYBOOKS), "--inventory", str(dev.inventory), "--cmdline", f"-e client={fresh()}"]
+    path = {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
+    dev.lab.run("ansible-runner", "run", str(tmp_path), "--playbook", "provision_client.yml", *words, env={**dev.env, **path})
+    events = [json.loads(file.read_text()) for file in (tmp_path / "artifacts" / "run" / "job_events").glob("*.json")]
+    events.sort(key=lambda event: event["counter"])
+    shown = [event for event in events if event["event"] == "verbose"]
+    first = next((event for event in shown if event["stdout"].lstrip().startswith("rollout")), None)
+    ready = next((event for event in shown if " is ready after " in event["stdout"]), None)
+    ended = next(event for event in events if event["event"] == "playbook_on_stats")
+    assert first, [event["stdout"] for event in events]
+    assert ready, [event["stdout"] for event in events]
+    assert first["counter"] < ready["counter"] < ended["counter"]
+    assert _told(first) < _told(ready)
+
+
+def _told(event: dict[str, Any]) -> dt.datetime:
+    return dt.datetime.fromisoformat(event["created"])

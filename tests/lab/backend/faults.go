@@ -6,6 +6,7 @@ import (
 	"os"
 	"regexp"
 	"strconv"
+	"strings"
 	"time"
 )
 
@@ -17,6 +18,7 @@ import (
 //	LAB_FAIL_READY=true      never opens its port (fails a TCP probe); "http" opens it, but /healthz answers 503
 //	LAB_EAT_MEMORY=512       takes 512 MiB and touches every page of it
 //	LAB_LOSE_DATABASE=30     after 30 seconds every question to a database fails
+//	LAB_TELL="NAME OTHER"    logs the values of these variables, secrets among them
 //	LAB_DRAIN=1              seconds that it goes on accepting after SIGTERM (default 1)
 type Faults struct {
 	crash        bool
@@ -27,6 +29,7 @@ type Faults struct {
 	eatMiB       int
 	loseDatabase time.Duration
 	drain        time.Duration
+	told         []string // lines for the log, by LAB_TELL
 }
 
 var crashForm = regexp.MustCompile(`^(\d{1,3})(?: after (\d+) ?s?)?$`)
@@ -54,6 +57,11 @@ func ReadFaults(env func(string) (string, bool)) (Faults, error) {
 	take("LAB_EAT_MEMORY", 1, &mebibytes)
 	faults.eatMiB = int(mebibytes)
 	faults.failReady, _ = env("LAB_FAIL_READY")
+	names, _ := env("LAB_TELL")
+	for _, name := range strings.Fields(names) {
+		value, _ := env(name)
+		faults.told = append(faults.told, name+" is "+value)
+	}
 	if value, set := env("LAB_CRASH"); set {
 		parts := crashForm.FindStringSubmatch(value)
 		if parts == nil {
@@ -68,6 +76,9 @@ func ReadFaults(env func(string) (string, bool)) (Faults, error) {
 
 // Begin starts what misbehaves by the clock.
 func (f Faults) Begin(stores *Stores) {
+	for _, line := range f.told {
+		log.Print("LAB_TELL: ", line)
+	}
 	if f.crash {
 		time.AfterFunc(f.crashAfter, func() {
 			log.Printf("LAB_CRASH: ending with exit code %d, as asked", f.crashCode)
