@@ -14,7 +14,8 @@ version_added: "0.1.0"
 author: The rarus.lms authors (@rarus-lms)
 description:
   - Writes a token to a file that its owner alone can read (mode 0600), unless a good one is there already.
-  - A token is good when the API takes it for this ServiceAccount and a third of O(duration) or more is left.
+  - A token is good when the API takes it for this ServiceAccount and a third or more of the time is left that it was made for, which may be
+    less than O(duration).
   - The token is never part of a result or of a log.
   - Needs the verb C(create) on C(tokenreviews) (authentication.k8s.io, for the whole cluster), C(get) on C(serviceaccounts) in
     O(namespace), and there C(create) on C(serviceaccounts/token), or with O(kind=secret) the verbs C(get) and C(create) on C(secrets).

@@ -16,12 +16,19 @@ from .diagnosis.model import Obj, Seen, dig
 from .diagnosis.symptoms_pods import is_ready
 from .diagnosis.symptoms_rollout import new_pods
 
-__all__ = ["IMAGE_CHECKS", "ImageName", "Login", "Running", "login_of", "running_image"]
+__all__ = ["IMAGE_CHECKS", "ImageName", "Login", "Running", "image_registry", "login_of", "running_image"]
 
 IMAGE_CHECKS = ("controller", "none")
 # What stands for the registry that a name without one means, and where that one is asked.
 _DEFAULT, _DEFAULT_HOST, _DEFAULT_PROJECT = "docker.io", "registry-1.docker.io", "library/"
 _DEFAULT_LOGINS = {_DEFAULT, "index.docker.io", _DEFAULT_HOST}
+
+
+def image_registry(image: str) -> str:
+    """Return the host (and port) that an image is pulled from: docker.io where its name has none."""
+    first, slash, _rest = image.partition("/")
+    named = bool(slash) and (any(char in first for char in ".:") or first == "localhost")
+    return first if named else _DEFAULT
 
 
 @dataclass(frozen=True)
@@ -37,10 +44,8 @@ class ImageName:
         """Return the parts of `registry.example/lms/backend:dev`; None for an image that is named by its digest, which never moves."""
         if "@" in image:
             return None
-        first, slash, rest = image.partition("/")
-        named = bool(slash) and (any(char in first for char in ".:") or first == "localhost")
-        registry, path = (first, rest) if named else (_DEFAULT, image)
-        repository, _colon, tag = path.partition(":")
+        registry = image_registry(image)
+        repository, _colon, tag = image.removeprefix(f"{registry}/").partition(":")
         official = registry == _DEFAULT and "/" not in repository
         return cls(registry, (_DEFAULT_PROJECT if official else "") + repository, tag or "latest")
 

@@ -12,7 +12,7 @@ import json
 import re
 import typing as t
 
-__all__ = ["describe_refusal", "expires", "unfit"]
+__all__ = ["describe_refusal", "expires", "lifetime", "unfit"]
 
 _FORMAT = "%Y-%m-%d %H:%M UTC"
 
@@ -34,6 +34,13 @@ def expires(token: str) -> dt.datetime | None:
     """Return when a ServiceAccount's token ends (UTC), None where the token does not say (Rancher's own tokens are opaque)."""
     end = (_claims(token) or {}).get("exp")
     return dt.datetime.fromtimestamp(end, tz=dt.UTC) if isinstance(end, int) else None
+
+
+def lifetime(token: str) -> float | None:
+    """Return for how many seconds a ServiceAccount's token was made, which may be fewer than asked for; None where it does not say."""
+    claims = _claims(token) or {}
+    begin, end = claims.get("iat"), claims.get("exp")
+    return float(end - begin) if isinstance(begin, int) and isinstance(end, int) else None
 
 
 def describe_refusal(token: str, now: dt.datetime) -> str:

@@ -20,6 +20,7 @@ from .._k8s.api import Api
 from .._k8s.connection import KUBERNETES_OPTIONS, connect
 from .._k8s.resources import Ref
 from .._k8s.token import expires as end_of
+from .._k8s.token import lifetime
 
 __all__ = ["ARGUMENT_SPEC", "OPERATION", "keep", "run"]
 
@@ -35,7 +36,7 @@ ARGUMENT_SPEC: dict[str, t.Any] = {
 
 OWNER_ONLY = 0o600
 MINIMUM_DURATION = 600
-# A token of which less than this part of its duration is left is made anew.
+# A token of which less than this part of its own lifetime is left is made anew; the cluster may have given less than was asked for.
 RENEW_BELOW = 1 / 3
 FILL_SECONDS, POLL_SECONDS = 30.0, 0.25
 SECRET_TYPE = "kubernetes.io/service-account-token"
@@ -75,7 +76,7 @@ def _is_good(api: Api, params: t.Mapping[str, t.Any], token: str, now: dt.dateti
     expires = end_of(token)
     if not token or (expires is None) != (params["kind"] == "secret"):
         return False
-    if expires is not None and (expires - now).total_seconds() < RENEW_BELOW * params["duration"]:
+    if expires is not None and (expires - now).total_seconds() < RENEW_BELOW * (lifetime(token) or params["duration"]):
         return False
     body = {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenReview", "spec": {"token": token}}
     status = api.request("POST", "/apis/authentication.k8s.io/v1/tokenreviews", body=body).body.get("status") or {}

@@ -12,6 +12,7 @@ import typing as t
 
 import pytest
 from ansible_collections.rarus.lms.plugins.module_utils._domain import prerequisites
+from ansible_collections.rarus.lms.plugins.module_utils._domain.image import image_registry
 from ansible_collections.rarus.lms.plugins.module_utils._domain.needs import Path, SecretNeed
 from ansible_collections.rarus.lms.plugins.module_utils._domain.prerequisites import Findings
 from cryptography import x509
@@ -163,7 +164,7 @@ IMAGES = [
 
 @pytest.mark.parametrize(("image", "registry"), IMAGES)
 def test_image_registry(image: str, registry: str) -> None:
-    assert prerequisites.image_registry(image) == registry
+    assert image_registry(image) == registry
 
 
 def test_docker_hub_is_one_registry_under_two_names() -> None:

@@ -23,8 +23,9 @@ DAY = 86400
 Object = dict[str, t.Any]
 
 
-def token(days: float | None, of: str = "new") -> str:
-    claims = {"of": of, **({"exp": int(NOW.timestamp() + days * DAY)} if days is not None else {})}
+def token(days: float | None, of: str = "new", made_for: float | None = None) -> str:
+    claims: Object = {"of": of, **({"exp": int(NOW.timestamp() + days * DAY)} if days is not None else {})}
+    claims |= {"iat": claims["exp"] - int(made_for * DAY)} if made_for else {}
     return "eyJ." + base64.urlsafe_b64encode(json.dumps(claims).encode()).decode().rstrip("=") + ".signature"
 
 
@@ -128,6 +129,16 @@ def test_a_token_that_is_no_good_is_replaced(path: Path, case: str, old: str, mo
     cluster = Cluster(known=[token(29, "old"), token(-1, "old"), token(89, "old"), token(None)], **more)
     assert kept(cluster, path)["changed"] is True, case
     assert path.read_text() == token(90)
+
+
+@pytest.mark.parametrize(("left", "changed"), [(0.9, False), (0.4, False), (0.3, True)])
+def test_a_token_that_the_cluster_made_for_less_than_was_asked_is_kept_while_a_third_is_left(
+    path: Path, left: float, changed: bool
+) -> None:
+    capped = token(left, "capped", made_for=1)
+    path.write_text(capped)
+    path.chmod(0o600)
+    assert kept(Cluster(known=[capped]), path, duration=90 * DAY)["changed"] is changed
 
 
 def test_a_file_that_others_can_read_is_made_private(path: Path) -> None:
