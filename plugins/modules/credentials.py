@@ -55,10 +55,21 @@ options:
     type: int
     choices: [2048, 3072, 4096]
     default: 2048
+  rsa_key:
+    description:
+      - Private key that you bring (PEM, RSA, 2048 bits or more, not encrypted), such as what Ansible Vault or a lookup gives.
+      - It is taken when the client's own Secret is made, or with O(state=rotated). A client that has another key by then is refused.
+    type: str
+    default: ""
+  rsa_key_file:
+    description:
+      - File with that key instead of O(rsa_key), on the machine that the task runs on. On a local connection that is the controller.
+    type: path
+    default: ""
   rsa_key_secret:
     description:
       - Secret in O(namespace) with a private key to take instead of making one (PEM, RSA, 2048 bits or more, not encrypted).
-      - It is read when the client's own Secret is made, not later.
+      - It is read when the client's own Secret is made, not later. O(rsa_key) and O(rsa_key_file) win over it.
     type: dict
     suboptions:
       name:
@@ -191,6 +202,12 @@ EXAMPLES = r"""
     rsa_key_secret:
       name: key-of-c43
       key: tls.key
+
+- name: Take a key that Ansible Vault keeps
+  rarus.lms.credentials:
+    client: C45
+    namespace: lms-dev
+    rsa_key: "{{ key_of_c45 }}"
 
 - name: Make the credentials of C44, which are at home in Vault
   rarus.lms.credentials:

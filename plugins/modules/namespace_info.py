@@ -14,10 +14,10 @@ version_added: "0.1.0"
 author: The rarus.lms authors (@rarus-lms)
 description:
   - Asks the API, with the token that the run itself uses, for rights, Secrets, the claim of the static files, the certificate,
-    the pull secret, the level of Pod Security and the way of publishing.
+    the pull secret, the level of Pod Security, the private keys that are brought, and the way of publishing.
   - Everything that lacks comes in one list. The module fails when the list is not empty.
   - No value of a Secret is kept. Of a Secret the names of its keys are read, of a certificate its names and dates,
-    of a pull secret its hosts.
+    of a pull secret its hosts, of a private key its kind and length.
   - Writes nothing. Reviews of access are sent with C(POST), as Kubernetes has it.
   - Needs the verb C(get) on C(secrets) and C(configmaps) in O(namespace). Reviews of its own access may be sent by everybody who has a
     token. What else it may not read, such as C(persistentvolumeclaims), the namespace or the IngressClass, is not judged, and named.
@@ -26,6 +26,34 @@ extends_documentation_fragment:
   - rarus.lms.place
   - rarus.lms.attributes.info
 options:
+  clients:
+    description:
+      - Ids of the clients whose private keys are judged where they are brought, by O(rsa_key), O(rsa_key_file) or O(settings).
+      - A client that has its key already is not asked for another, unless O(new_key) is set.
+    type: list
+    elements: str
+    default: []
+  settings:
+    description:
+      - The catalogue's settings as the lookup P(rarus.lms.settings#lookup) returns them.
+      - Read is C(rsa_key_secret) alone, the catalogue's or a client's own.
+    type: dict
+    default: {}
+  new_key:
+    description: Whether keys are brought to take the place of those that the clients have.
+    type: bool
+    default: false
+  rsa_key:
+    description:
+      - Private key that you bring (PEM, RSA, 2048 bits or more, not encrypted), such as what Ansible Vault or a lookup gives.
+      - It is judged and not kept.
+    type: str
+    default: ""
+  rsa_key_file:
+    description:
+      - File with that key instead of O(rsa_key), on the machine that the task runs on. On a local connection that is the controller.
+    type: path
+    default: ""
   requests:
     description:
       - What the run is going to apply, as the lookup P(rarus.lms.requests#lookup) returns it.
@@ -79,7 +107,7 @@ problems:
   elements: dict
   contains:
     kind:
-      description: One word, such as V(rights), V(secret), V(claim), V(namespace), V(publish) or V(token).
+      description: One word, such as V(rights), V(secret), V(key), V(claim), V(namespace), V(publish) or V(token).
       type: str
     message:
       description: What is wrong, in one sentence.

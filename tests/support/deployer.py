@@ -113,19 +113,27 @@ class Audit:
 
     def requests(self) -> list[str]:
         """Return "verb resource/name" of every request."""
+        return [_said(event) for event in self._events()]
+
+    def writes(self) -> list[str]:
+        """Return those that write; access reviews and dry runs do not, though they are POSTs and PATCHes."""
+        return [_said(event) for event in self._events() if event["verb"] in WRITES and not _is_empty(event)]
+
+    def _events(self) -> list[dict[str, Any]]:
         with self.path.open() as log:
             log.seek(self.start)
             events = [json.loads(line) for line in log if line.endswith("\n")]
-        ours = [event for event in events if event["user"].get("username") == self.user and event["stage"] == "ResponseComplete"]
-        return [
-            f"{event['verb']} {event['objectRef']['resource']}/{event['objectRef'].get('name', '')}"
-            for event in ours
-            if "objectRef" in event
-        ]
+        answered = [event for event in events if event["stage"] == "ResponseComplete" and "objectRef" in event]
+        return [event for event in answered if event["user"].get("username") == self.user]
 
-    def writes(self) -> list[str]:
-        """Return those that write."""
-        return [request for request in self.requests() if request.split()[0] in WRITES]
+
+def _said(event: dict[str, Any]) -> str:
+    return f"{event['verb']} {event['objectRef']['resource']}/{event['objectRef'].get('name', '')}"
+
+
+def _is_empty(event: dict[str, Any]) -> bool:
+    """Return whether a request of a writing verb writes nothing."""
+    return event["objectRef"].get("apiGroup") == "authorization.k8s.io" or "dryRun=All" in event["requestURI"]
 
 
 def audit_of(prepared: Prepared) -> Audit:

@@ -134,25 +134,23 @@ def generate_rsa_key(bits: int) -> bytes:
 
 
 def validate_rsa_key(pem: bytes, where: str) -> None:
-    """Raise InputError unless the text is a private RSA key of 2048 bits or more, PEM, not encrypted; where names it in the message."""
+    """Raise InputError unless the text is a private RSA key of 2048 bits or more, PEM, not encrypted; where is "option: what" of it."""
     expected = f"Expected a private RSA key of {RSA_LEAST_BITS} bits or more, PEM, not encrypted."
     if not re.search(rb"-----BEGIN [A-Z ]*PRIVATE KEY-----", pem):
         found = "holds a public key or a certificate" if b"-----BEGIN " in pem else "is not PEM"
-        raise InputError(f"rsa_key_secret: {where} {found}. {expected}")
+        raise InputError(f"{where} {found}. {expected}")
     if b"ENCRYPTED" in pem:
-        raise InputError(
-            f"rsa_key_secret: {where} is encrypted. {expected}", hint="Remove its passphrase: openssl rsa -in key.pem -out plain.pem."
-        )
+        raise InputError(f"{where} is encrypted. {expected}", hint="Remove its passphrase: openssl rsa -in key.pem -out plain.pem.")
     if b"OPENSSH" in pem:
-        raise InputError(f"rsa_key_secret: {where} is in OpenSSH's own form. {expected}", hint="Convert it: ssh-keygen -p -m PEM -f key.")
+        raise InputError(f"{where} is in OpenSSH's own form. {expected}", hint="Convert it: ssh-keygen -p -m PEM -f key.")
     try:
         key = CRYPTOGRAPHY.part("hazmat.primitives.serialization").load_pem_private_key(pem, password=None)
     except (ValueError, TypeError, CRYPTOGRAPHY.part("exceptions").UnsupportedAlgorithm):
-        raise InputError(f"rsa_key_secret: {where} is damaged: it has the frame of a key, but none inside. {expected}") from None
+        raise InputError(f"{where} is damaged: it has the frame of a key, but none inside. {expected}") from None
     if not isinstance(key, CRYPTOGRAPHY.part("hazmat.primitives.asymmetric.rsa").RSAPrivateKey):
-        raise InputError(f"rsa_key_secret: {where} is a key of another kind ({type(key).__name__}). {expected}")
+        raise InputError(f"{where} is a key of another kind ({type(key).__name__}). {expected}")
     if key.key_size < RSA_LEAST_BITS:
-        raise InputError(f"rsa_key_secret: {where} has {key.key_size} bits. {expected}")
+        raise InputError(f"{where} has {key.key_size} bits. {expected}")
 
 
 def scram_verifier(password: str, salt: bytes, iterations: int = SCRAM_ITERATIONS) -> str:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from .client_id import ClientId
 from .names import credentials_secret_name, rsa_secret_name
 
-__all__ = ["Needs", "Path", "SecretNeed", "needs_of", "served_paths"]
+__all__ = ["Needs", "Path", "SecretNeed", "has_cors", "needs_of", "served_paths"]
 
 Object = t.Mapping[str, t.Any]
 T = t.TypeVar("T")
@@ -57,13 +57,17 @@ class Path:
 
 @dataclass
 class Needs:
-    """Everything that must be there before a run begins. Gateways are (namespace, name); paths are by the client that they belong to."""
+    """Everything that must be there before a run begins.
+
+    Gateways are (namespace, name), cors those of them whose routes have the CORS filter; paths are by the client that they belong to.
+    """
 
     secrets: dict[str, SecretNeed] = field(default_factory=dict)
     config_maps: dict[str, tuple[str, ...]] = field(default_factory=dict)
     claims: list[str] = field(default_factory=list)
     ingress_classes: list[str] = field(default_factory=list)
     gateways: list[tuple[str, str]] = field(default_factory=list)
+    cors: list[tuple[str, str]] = field(default_factory=list)
     paths: dict[Path, str] = field(default_factory=dict)
     kinds: list[tuple[str, str]] = field(default_factory=list)
     pod_security: str = "restricted"
@@ -109,6 +113,12 @@ def served_paths(obj: Object) -> list[Path]:
     return list(dict.fromkeys(Path(host, segment[1]) for host, segment in segments if segment))
 
 
+def has_cors(route: Object) -> bool:
+    """Return whether an HTTPRoute has the standard CORS filter."""
+    rules = (route.get("spec") or {}).get("rules") or []
+    return any(one.get("type") == "CORS" for rule in rules for one in rule.get("filters") or [])
+
+
 def _add_published(needs: Needs, client: str, obj: Object, namespace: str) -> None:
     """Add what an Ingress or HTTPRoute refers to, and the paths that it serves."""
     spec = obj.get("spec") or {}
@@ -122,7 +132,10 @@ def _add_published(needs: Needs, client: str, obj: Object, namespace: str) -> No
     elif obj["kind"] == "HTTPRoute":
         for parent in spec.get("parentRefs") or []:
             if parent.get("kind", "Gateway") == "Gateway":
-                _add_once(needs.gateways, (parent.get("namespace") or namespace, parent["name"]))
+                gateway = (parent.get("namespace") or namespace, parent["name"])
+                _add_once(needs.gateways, gateway)
+                if has_cors(obj):
+                    _add_once(needs.cors, gateway)
     else:
         return
     for path in served_paths(obj):

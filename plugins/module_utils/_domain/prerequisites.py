@@ -14,6 +14,7 @@ import typing as t
 from dataclasses import dataclass, field
 
 from .._core.deps import CRYPTOGRAPHY
+from .image import image_registry
 from .names import CLIENT_LABEL, MANAGED_BY, MANAGER
 from .needs import PULL_KEY, Path, SecretNeed, served_paths
 
@@ -22,6 +23,7 @@ __all__ = [
     "Problem",
     "judge_claim",
     "judge_config_map",
+    "judge_gateway_class",
     "judge_namespace",
     "judge_secret",
     "judge_token",
@@ -36,6 +38,8 @@ CERTIFICATE_KEY = "tls.crt"
 # From the most to the least strict; an unlabelled namespace is privileged unless the cluster's default says otherwise.
 POD_SECURITY = ("restricted", "baseline", "privileged")
 POD_SECURITY_LABEL = "pod-security.kubernetes.io/enforce"
+# How a GatewayClass says in status.supportedFeatures that it knows the CORS filter.
+CORS_FEATURE = "HTTPRouteCORS"
 PREPARE = "playbooks/prepare_namespace.yml makes it"
 
 
@@ -126,6 +130,18 @@ def judge_namespace(found: Findings, name: str, namespace: Object | None, needed
     if level in POD_SECURITY and needed in POD_SECURITY and POD_SECURITY.index(level) < POD_SECURITY.index(needed):
         found.problem("namespace", f"its Pod Security level {level} refuses these pods, which need {needed}", f"label {POD_SECURITY_LABEL}")
     return level
+
+
+def judge_gateway_class(found: Findings, gateway: str, gateway_class: Object) -> None:
+    """Judge whether a Gateway's class knows the standard CORS filter; one that lists no features at all is not doubted."""
+    listed = (gateway_class.get("status") or {}).get("supportedFeatures") or []
+    features = [one["name"] if isinstance(one, dict) else str(one) for one in listed]
+    if features and CORS_FEATURE not in features:
+        found.problem(
+            "publish",
+            f"{gateway} may answer every request with 500: its class {gateway_class['metadata']['name']} does not list {CORS_FEATURE}",
+            "set lms_cors to false, or choose another Gateway",
+        )
 
 
 def judge_token(found: Findings, expires: dt.datetime | None, now: dt.datetime) -> str:
@@ -222,13 +238,6 @@ def _judge_pull_secret(found: Findings, need: SecretNeed, kind: str, encoded: st
             found.problem(
                 "secret", f"{name} has no login for {wanted}, only for {', '.join(hosts) or 'none'}", "pull secret of the image's registry"
             )
-
-
-def image_registry(image: str) -> str:
-    """Return the host (and port) that an image is pulled from."""
-    first, slash, _rest = image.partition("/")
-    is_host = slash and ("." in first or ":" in first or first == "localhost")
-    return first if is_host else "docker.io"
 
 
 def _registry(key: str) -> str:

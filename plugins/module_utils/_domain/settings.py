@@ -172,7 +172,7 @@ SETTINGS: tuple[Setting, ...] = (
             "How the public path is published: ingress (ingress-nginx annotations), httproute (Gateway API) or none."),
     Setting("public_dns", "public name", "", "Public DNS name of the service; needed unless publish is none."),
     Setting("cors", "boolean", True,
-            "Whether the public path answers CORS; on httproute by the standard filter, which not every Gateway has."),
+            "Whether the public path answers CORS; on httproute by the standard filter, where the GatewayClass lists HTTPRouteCORS."),
     Setting("ingress_class", "name", "nginx", "Class of the Ingress."),
     Setting("tls_secret", "secret", {"name": "tls"}, "Secret with the Ingress's certificate (type kubernetes.io/tls)."),
     Setting("gateway", "gateway", {}, "Gateway that an HTTPRoute joins, and the name of its listener; needed when publish is httproute."),

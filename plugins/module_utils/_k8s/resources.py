@@ -64,6 +64,7 @@ KNOWN: dict[tuple[str, str], Resource] = {
     ("coordination.k8s.io/v1", "Lease"): Resource("leases"),
     ("discovery.k8s.io/v1", "EndpointSlice"): Resource("endpointslices"),
     ("gateway.networking.k8s.io/v1", "Gateway"): Resource("gateways"),
+    ("gateway.networking.k8s.io/v1", "GatewayClass"): Resource("gatewayclasses", namespaced=False),
     ("gateway.networking.k8s.io/v1", "HTTPRoute"): Resource("httproutes"),
     ("networking.k8s.io/v1", "Ingress"): Resource("ingresses"),
     ("networking.k8s.io/v1", "IngressClass"): Resource("ingressclasses", namespaced=False),

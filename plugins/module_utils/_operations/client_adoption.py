@@ -183,10 +183,7 @@ def _plan_key(work: Work, plan: Plan) -> None:
     name, key_name = work.params["rsa_secret"] or rsa_secret_name(work.client), work.params["rsa_key"]
     found = work.required("Secret", name, "rsa_secret")
     key = data_of(found).get(key_name, b"")
-    try:
-        validate_rsa_key(key, f"key {key_name} of {Ref.of(found)}")
-    except InputError as error:
-        raise InputError(f"rsa_secret: {error.message.partition(': ')[2]}", hint=error.hint) from None
+    validate_rsa_key(key, f"rsa_secret: key {key_name} of {Ref.of(found)}")
     if name == rsa_secret_name(work.client) and key_name == RSA_KEY:
         if not is_ours(found, work.client):
             plan.mark.append(_marked_secret(found, work.client))

@@ -26,7 +26,6 @@ __all__ = [
     "Secrets",
     "Work",
     "annotations_of",
-    "brought_key",
     "facts_of",
     "listed",
     "noted_as_made",
@@ -122,18 +121,6 @@ def _provided(work: Work, ref: Ref, keys: t.Mapping[str, bool]) -> dict[str, byt
             f"requests: {lacks}, and the pods of {work.client} refer to it.", hint="Create it, or correct the setting or the template."
         )
     return values
-
-
-def brought_key(work: Work, name: str, key: str) -> bytes:
-    """Return the private key that the operator brought in a Secret, checked."""
-    ref = work.ref(name)
-    secret = work.api.get(ref)
-    fix = f"Create it with the key {key}, or correct the setting."
-    if secret is None:
-        raise InputError(f"rsa_key_secret: there is no {ref}.", hint=fix)
-    value = domain.values_of(secret, [key], fix)[key]
-    domain.validate_rsa_key(value, f"key {key} of Secret {work.namespace}/{name}")
-    return value
 
 
 def told(work: Work, found: Secrets, watched_values: t.Mapping[str, bytes]) -> dict[str, t.Any]:

@@ -20,8 +20,9 @@ from .._domain.rotation import PARTS, STEPS
 from .._domain.screen import stage
 from .._k8s.connection import KUBERNETES_OPTIONS, PLACE_OPTIONS, connect
 from .._vault.connection import STORE_OPTIONS
+from .brought_key import BROUGHT_OPTIONS, brought_key, given_key
 from .client_lease import LEASE_OPTIONS
-from .client_secrets import Secrets, Work, brought_key, listed, told, watched
+from .client_secrets import RESTORE, Secrets, Work, listed, told, watched
 from .credentials_home import DIFFERING, Home, home_of
 from .credentials_rotation import rotate
 from .registry import change_record, known_record, read_record
@@ -37,6 +38,7 @@ ARGUMENT_SPEC: dict[str, t.Any] = {
     "recorded": {"type": "str", "choices": [NONE, CREATING, RECORD_MADE, ""], "default": ""},
     "database_user": {"type": "str", "default": ""},
     "rsa_bits": {"type": "int", "choices": [2048, 3072, 4096], "default": 2048},
+    **BROUGHT_OPTIONS,
     "rsa_key_secret": {
         "type": "dict",
         "no_log": False,
@@ -97,7 +99,19 @@ def _present(work: Work, context: Context) -> dict[str, t.Any]:
             "rotation": {},
         }
         return {**answer, "changed": True, **unknown}
+    _expect_taken(work, found)
     return {**answer, **told(work, found, values)}
+
+
+def _expect_taken(work: Work, found: Secrets) -> None:
+    """Raise InputError where a key was given with the run, and the client has another one by now."""
+    given = given_key(work.params)
+    stored = domain.values_of(found[work.names[1]], (domain.RSA_KEY,), RESTORE)[domain.RSA_KEY]
+    if given and given.pem.strip() != stored.strip():
+        raise InputError(
+            f"{given.where} is another key than {work.client} has, which stays as it is.",
+            hint=f"Leave it out, or put it in use: rotate_credentials.yml -e client={work.client} -e credentials=rsa, with the same key.",
+        )
 
 
 def _record(work: Work, *, check_mode: bool) -> Record:
@@ -166,8 +180,8 @@ def _fresh(work: Work, name: str) -> dict[str, t.Any]:
     made = utc_now()
     if name == credentials_secret_name(work.client):
         return domain.credentials_secret(work.client, namespace=work.namespace, user=work.user, made=made)
-    brought = work.params["rsa_key_secret"]
-    key = brought_key(work, brought["name"], brought["key"]) if brought else domain.generate_rsa_key(work.params["rsa_bits"])
+    brought = brought_key(work.api, work.namespace, work.params)
+    key = brought.pem if brought else domain.generate_rsa_key(work.params["rsa_bits"])
     return domain.rsa_secret(work.client, namespace=work.namespace, key=key, made=made)
 
 
@@ -190,7 +204,8 @@ def _created(work: Work, secret: dict[str, t.Any]) -> dict[str, t.Any]:
 
 def _contents(work: Work, missing: t.Sequence[str]) -> str:
     """Return what the missing Secrets hold, for the operator."""
-    key = "rsa (brought)" if work.params["rsa_key_secret"] else f"rsa {work.params['rsa_bits']}"
+    brought = any(work.params[option] for option in (*BROUGHT_OPTIONS, "rsa_key_secret"))
+    key = "rsa (brought)" if brought else f"rsa {work.params['rsa_bits']}"
     credentials_name, rsa_name = work.names
     parts = {credentials_name: ["seed", "postgres", "clickhouse"], rsa_name: [key]}
     texts = [text for name in missing for text in parts[name]]

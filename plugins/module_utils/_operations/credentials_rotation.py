@@ -17,8 +17,9 @@ from .._domain.names import APP_LABEL, app_label
 from .._domain.rotation import CLOSE, OPEN, RSA_PART, SEED_PART, SWITCH, Rotation
 from .._domain.screen import progress, stage
 from .._k8s.waiting import looks
+from .brought_key import brought_key
 from .client_lease import beats
-from .client_secrets import Secrets, Work, annotations_of, brought_key, listed, told, watched, with_values
+from .client_secrets import Secrets, Work, annotations_of, listed, told, watched, with_values
 from .credentials_home import Home, home_of
 from .registry import actor_or_default
 
@@ -127,16 +128,12 @@ def _with_new_key(work: Work, secret: dict[str, t.Any], rotation: Rotation) -> S
     annotations, values = annotations_of(secret), domain.data_of(secret)
     if rules.rotated_dates(annotations).get(RSA_PART) == rotation.began:
         return {}
-    brought = work.params["rsa_key_secret"]
-    key = brought_key(work, brought["name"], brought["key"]) if brought else b""
-    if key == values[domain.RSA_KEY]:
-        raise InputError(
-            f"rsa_key_secret: key {brought['key']} of {work.ref(brought['name'])} is the one that {work.client} uses.",
-            hint="Put the new key there first, or leave rsa out.",
-        )
+    brought = brought_key(work.api, work.namespace, work.params)
+    if brought and brought.pem == values[domain.RSA_KEY]:
+        raise InputError(f"{brought.where} is the one that {work.client} uses.", hint="Put the new key there first, or leave rsa out.")
     if rotation.step == OPEN:
         return {}
-    values[domain.RSA_KEY] = key or domain.generate_rsa_key(work.params["rsa_bits"])
+    values[domain.RSA_KEY] = brought.pem if brought else domain.generate_rsa_key(work.params["rsa_bits"])
     dated = rules.dated(annotations, [RSA_PART], rotation.began)
     return {secret["metadata"]["name"]: with_values(secret, dated, domain.encoded(values))}
 

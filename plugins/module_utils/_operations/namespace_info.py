@@ -13,12 +13,14 @@ from .._core.deps import KUBERNETES
 from .._core.errors import LmsError
 from .._core.operation import Context, Operation
 from .._domain.access import ALWAYS, DIAGNOSIS, HTTPROUTE, INGRESS, NAMESPACE_RULES, REGISTRY_RULES, Right, describe, granted, needed_rights
-from .._domain.needs import Needs, SecretNeed, needs_of
+from .._domain.names import MANAGED_BY
+from .._domain.needs import Needs, SecretNeed, has_cors, needs_of
 from .._domain.prerequisites import (
     Findings,
     Problem,
     judge_claim,
     judge_config_map,
+    judge_gateway_class,
     judge_namespace,
     judge_secret,
     judge_token,
@@ -28,12 +30,17 @@ from .._k8s.api import Api, ApiError
 from .._k8s.connection import KUBERNETES_OPTIONS, PLACE_OPTIONS, connect
 from .._k8s.resources import KNOWN, Ref
 from .._k8s.token import expires
+from .brought_key import BROUGHT_OPTIONS, judge_keys
 
 __all__ = ["ARGUMENT_SPEC", "OPERATION", "run", "survey"]
 
 ARGUMENT_SPEC: dict[str, t.Any] = {
     **KUBERNETES_OPTIONS,
     **PLACE_OPTIONS,
+    **BROUGHT_OPTIONS,
+    "clients": {"type": "list", "elements": "str", "default": []},
+    "settings": {"type": "dict", "default": {}},
+    "new_key": {"type": "bool", "default": False, "no_log": False},
     "requests": {"type": "list", "elements": "dict", "default": []},
     "secrets": {
         "type": "list",
@@ -48,9 +55,12 @@ ARGUMENT_SPEC: dict[str, t.Any] = {
     },
 }
 
+Object = dict[str, t.Any]
 FORBIDDEN, NOT_FOUND = 403, 404
-# What must be read whole: a Secret's keys and a claim's phase are no metadata.
-WHOLE = {"Secret", "ConfigMap", "PersistentVolumeClaim"}
+# What must be read whole: a Secret's keys, a claim's phase and a Gateway's class are no metadata.
+WHOLE = {"Secret", "ConfigMap", "PersistentVolumeClaim", "Gateway", "GatewayClass"}
+GATEWAY_API = "gateway.networking.k8s.io/v1"
+CORS_UNKNOWN = "where browsers are refused, or every request gets 500: set lms_cors to false"
 PUBLISHED = {"Ingress": INGRESS, "HTTPRoute": HTTPROUTE}
 # What applying an object takes, for kinds that only a catalogue's own templates make.
 APPLY_VERBS = ("get", "list", "create", "patch")
@@ -106,15 +116,20 @@ def survey(api: Api, params: t.Mapping[str, t.Any], found: Findings, *, now: dt.
     _review_rights(api, found, namespace, _rights(found, needs), needed_rights(NAMESPACE_RULES, {DIAGNOSIS}))
     if registry != namespace:
         _review_rights(api, found, registry, needed_rights(REGISTRY_RULES, {ALWAYS}), [])
-    version = api.version()["gitVersion"]
+    server_version = api.version()["gitVersion"]
     level = ""
-    for ref in _refs(needs, namespace):
-        level = _judge(found, needs, _look(api, ref), now) or level
-    for api_version, kind in needs.kinds:
-        if kind in PUBLISHED:
-            taken_paths(found, _routes(api, found, namespace, api_version, kind), needs.paths)
+    answers = [_look(api, ref) for ref in _refs(needs, namespace)]
+    for answer in answers:
+        level = _judge(found, needs, answer, now) or level
+    routes = {kind: _routes(api, found, namespace, version, kind) for version, kind in needs.kinds if kind in PUBLISHED}
+    for live in routes.values():
+        taken_paths(found, live, needs.paths)
+    for answer in answers:
+        if answer.ref.kind == "Gateway" and (answer.ref.namespace, answer.ref.name) in needs.cors:
+            _judge_cors(api, found, answer, routes.get("HTTPRoute", []))
+    judge_keys(api, found, params)
     ends = judge_token(found, expires(params.get("api_key") or ""), now)
-    return {"server_version": str(version), "token_expires": ends, "pod_security": level, "calls": api.calls}
+    return {"server_version": str(server_version), "token_expires": ends, "pod_security": level, "calls": api.calls}
 
 
 def _rights(found: Findings, needs: Needs) -> list[Right]:
@@ -165,7 +180,7 @@ def _refs(needs: Needs, namespace: str) -> list[Ref]:
         *(Ref("v1", "ConfigMap", name, namespace) for name in needs.config_maps),
         *(Ref("v1", "PersistentVolumeClaim", name, namespace) for name in needs.claims),
         *(Ref("networking.k8s.io/v1", "IngressClass", name) for name in needs.ingress_classes),
-        *(Ref("gateway.networking.k8s.io/v1", "Gateway", name, place) for place, name in needs.gateways),
+        *(Ref(GATEWAY_API, "Gateway", name, place) for place, name in needs.gateways),
     ]
 
 
@@ -207,6 +222,16 @@ def _routes(api: Api, found: Findings, namespace: str, api_version: str, kind: s
         elif error.status != FORBIDDEN:
             raise
         return []
+
+
+def _judge_cors(api: Api, found: Findings, gateway: Answer, live: t.Sequence[Object]) -> None:
+    """Judge whether a Gateway has the CORS filter; what cannot be seen is said as long as no route of ours has that filter."""
+    class_name = ((gateway.object or {}).get("spec") or {}).get("gatewayClassName", "")
+    answer = _look(api, Ref(GATEWAY_API, "GatewayClass", class_name)) if class_name else gateway
+    if answer.seen and answer.object and class_name:
+        judge_gateway_class(found, str(gateway.ref), answer.object)
+    elif not answer.seen and not any(has_cors(route) and MANAGED_BY in (route["metadata"].get("labels") or {}) for route in live):
+        found.warn("publish", f"whether {gateway.ref} has CORS is not known: the token may not read {answer.ref}", CORS_UNKNOWN)
 
 
 OPERATION = Operation(name="namespace_info", argument_spec=ARGUMENT_SPEC, run=run)

@@ -110,7 +110,7 @@ def test_a_brought_key_may_have_either_form(form: PrivateFormat) -> None:
 )
 def test_what_is_no_fit_key_is_refused_in_one_sentence(text: bytes, words: str) -> None:
     with pytest.raises(InputError) as caught:
-        credentials.validate_rsa_key(text, "key tls.key of Secret lms-dev/brought")
+        credentials.validate_rsa_key(text, "rsa_key_secret: key tls.key of Secret lms-dev/brought")
     message = caught.value.message
     assert message.startswith(f"rsa_key_secret: key tls.key of Secret lms-dev/brought {words}")
     assert "Expected a private RSA key of 2048 bits or more, PEM, not encrypted." in message

@@ -7,6 +7,7 @@ import base64
 import copy
 import json
 import typing as t
+from pathlib import Path
 
 import pytest
 from ansible_collections.rarus.lms.plugins.module_utils._core.errors import ConflictError, InputError, LmsError, UnknownStateError
@@ -49,6 +50,8 @@ def make(fake_api: FakeApi, lines: list[str] | None = None, *, check_mode: bool 
         "recorded": "",
         "database_user": "",
         "rsa_bits": 2048,
+        "rsa_key": "",
+        "rsa_key_file": "",
         "rsa_key_secret": None,
         "requests": [],
         "state": "present",
@@ -341,6 +344,40 @@ def test_a_brought_key_that_is_unfit_stops_before_the_first_write(registered: Fa
         make(registered, rsa_key_secret={"name": "brought", "key": "pem"})
     with pytest.raises(InputError, match="rsa_key_secret: there is no Secret lms-dev/another"):
         make(registered, rsa_key_secret={"name": "another", "key": "pem"})
+    assert registered.writes() == []
+
+
+@pytest.mark.parametrize("option", ["rsa_key", "rsa_key_file"])
+def test_a_key_may_come_as_text_or_in_a_file_and_wins_over_the_settings(registered: FakeApi, option: str, tmp_path: Path) -> None:
+    file = tmp_path / "c42.pem"
+    file.write_bytes(BROUGHT)
+    given = {option: BROUGHT.decode() if option == "rsa_key" else str(file), "rsa_key_secret": {"name": "absent", "key": "pem"}}
+    lines: list[str] = []
+    first = make(registered, lines, **given)
+    assert base64.b64decode(secrets(registered)[RSA]["rsa_key"]) == BROUGHT
+    assert "rsa (brought)" in lines[0]
+    assert BROUGHT.decode()[40:80] not in repr(first) + repr(lines)
+    assert make(registered, **given)["changed"] is False
+
+
+def test_a_key_that_is_given_for_a_client_with_another_one_is_refused(registered: FakeApi) -> None:
+    make(registered)
+    before = secrets(registered)
+    with pytest.raises(InputError, match="rsa_key: the text is another key than C42 has, which stays as it is") as caught:
+        make(registered, rsa_key=BROUGHT.decode())
+    assert "rotate_credentials.yml -e client=C42 -e credentials=rsa" in caught.value.hint
+    assert secrets(registered) == before
+
+
+def test_a_given_key_that_is_unfit_is_named_by_its_option(registered: FakeApi, tmp_path: Path) -> None:
+    for given, sentence in (
+        ({"rsa_key": "hello"}, "rsa_key: the text is not PEM"),
+        ({"rsa_key_file": str(tmp_path / "none.pem")}, "rsa_key_file: .*none.pem cannot be read: No such file or directory"),
+        ({"rsa_key_file": str(tmp_path)}, "rsa_key_file: .* cannot be read: Is a directory"),
+        ({"rsa_key": "a", "rsa_key_file": "b"}, "rsa_key, rsa_key_file: both are given"),
+    ):
+        with pytest.raises(InputError, match=sentence):
+            make(registered, **given)
     assert registered.writes() == []
 
 

@@ -5,8 +5,10 @@
 
 from __future__ import annotations
 
+import base64
 import datetime as dt
 import typing as t
+from pathlib import Path
 
 import pytest
 from ansible_collections.rarus.lms.plugins.module_utils._core.errors import LmsError
@@ -16,6 +18,8 @@ from ansible_collections.rarus.lms.plugins.module_utils._domain.prerequisites im
 from ansible_collections.rarus.lms.plugins.module_utils._k8s.faults import Answer, ApiError
 from ansible_collections.rarus.lms.plugins.module_utils._k8s.resources import Ref
 from ansible_collections.rarus.lms.plugins.module_utils._operations import namespace_info
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.hazmat.primitives.serialization import BestAvailableEncryption, Encoding, NoEncryption, PrivateFormat
 
 NOW = dt.datetime(2026, 11, 21, 9, 0, tzinfo=dt.UTC)
 Object = dict[str, t.Any]
@@ -77,6 +81,11 @@ def request(made: Object, client: str = "C42") -> Object:
     return {"client": client, "stage": "environment", "object": made}
 
 
+def pem_of(key: t.Any, encryption: t.Any = None) -> bytes:
+    return bytes(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, encryption or NoEncryption()))
+
+
+GOOD_KEY = pem_of(rsa.generate_private_key(65537, 2048))
 ENVIRONMENT = [{"name": "T", "valueFrom": {"secretKeyRef": {"name": "sms4b", "key": "token"}}}]
 PODS = {
     "containers": [{"image": "registry.example/lms", "env": ENVIRONMENT}],
@@ -97,7 +106,17 @@ PREPARED = (NAMESPACE, SECRET, CLAIM, CLASS)
 
 
 def options(*made: Object, registry: str = "", secrets: t.Sequence[Object] = ()) -> Object:
-    return {"namespace": "lms-dev", "registry_namespace": registry, "requests": [request(one) for one in made], "secrets": list(secrets)}
+    return {
+        "namespace": "lms-dev",
+        "registry_namespace": registry,
+        "requests": [request(one) for one in made],
+        "secrets": list(secrets),
+        "clients": [],
+        "settings": {},
+        "rsa_key": "",
+        "rsa_key_file": "",
+        "new_key": False,
+    }
 
 
 def surveyed(cluster: Cluster, params: Object) -> tuple[Findings, Object]:
@@ -221,6 +240,121 @@ def test_a_path_of_another_client_is_found() -> None:
 def test_further_secrets_are_looked_for() -> None:
     found, _facts = surveyed(Cluster(*PREPARED), options(secrets=[{"name": "own-key", "keys": ["rsa_key"], "purpose": "a key"}]))
     assert messages(found) == ["own-key is missing"]
+
+
+def bringing(*clients: str, **changes: t.Any) -> Object:
+    """Return options of a catalogue whose clients' key lies in Secret own, but for C7, which has one of its own."""
+    secrets = {
+        "rsa_key_secret": {"name": "own", "key": "pem"},
+        "client_settings": {"C7": {"rsa_key_secret": {"name": "its", "key": "pem"}}},
+    }
+    return {**options(), "clients": list(clients), "settings": secrets, **changes}
+
+
+def brought(name: str, pem: bytes) -> Object:
+    return obj("v1", "Secret", name, data={"pem": base64.b64encode(pem).decode()})
+
+
+KEYS: list[tuple[str, bytes, str]] = [
+    ("no PEM", b"hello", "is not PEM"),
+    ("EC", pem_of(ec.generate_private_key(ec.SECP256R1())), "is a key of another kind (ECPrivateKey)"),
+    ("short", pem_of(rsa.generate_private_key(65537, 1024)), "has 1024 bits"),
+    ("encrypted", pem_of(rsa.generate_private_key(65537, 2048), BestAvailableEncryption(b"canary")), "is encrypted"),
+]
+
+
+@pytest.mark.parametrize(("case", "pem", "words"), KEYS, ids=[case[0] for case in KEYS])
+def test_a_brought_key_is_judged_before_anything_is_touched(case: str, pem: bytes, words: str, tmp_path: Path) -> None:
+    found, _facts = surveyed(Cluster(*PREPARED, brought("own", pem)), bringing("C42"))
+    expected = f"{words}. Expected a private RSA key of 2048 bits or more, PEM, not encrypted"
+    assert messages(found) == [f"rsa_key_secret: key pem of Secret lms-dev/own {expected}"], case
+    found, _facts = surveyed(Cluster(*PREPARED), bringing("C42", rsa_key=pem.decode()))
+    assert messages(found) == [f"rsa_key: the text {expected}"]
+    file = tmp_path / "c42.pem"
+    file.write_bytes(pem)
+    found, _facts = surveyed(Cluster(*PREPARED), bringing("C42", rsa_key_file=str(file)))
+    assert messages(found) == [f"rsa_key_file: {file} {expected}"]
+
+
+def test_a_clients_own_key_is_judged_and_not_the_catalogues() -> None:
+    found, _facts = surveyed(Cluster(*PREPARED, brought("its", b"hello")), bringing("C7"))
+    assert [line.partition(".")[0] for line in messages(found)] == ["rsa_key_secret: key pem of Secret lms-dev/its is not PEM"]
+    found, _facts = surveyed(Cluster(*PREPARED), bringing("C7", "C42"))
+    assert messages(found) == ["rsa_key_secret: there is no Secret lms-dev/its", "rsa_key_secret: there is no Secret lms-dev/own"]
+
+
+def test_a_client_that_has_its_key_needs_no_other_and_costs_one_read() -> None:
+    taken = obj("v1", "Secret", "rsa-secret-c42")
+    cluster = Cluster(*PREPARED, taken)
+    before = surveyed(Cluster(*PREPARED), options())[1]["calls"]
+    found, facts = surveyed(cluster, bringing("C42"))
+    assert (messages(found), facts["calls"] - before) == ([], 1)
+    assert messages(surveyed(cluster, bringing("C42", new_key=True))[0]) == ["rsa_key_secret: there is no Secret lms-dev/own"]
+
+
+def test_one_key_is_not_given_to_two_clients() -> None:
+    found, _facts = surveyed(Cluster(*PREPARED), bringing("C7", "C42", rsa_key=GOOD_KEY.decode()))
+    assert messages(found) == ["one private key is given, and 2 clients"]
+    assert messages(surveyed(Cluster(*PREPARED), bringing("C42", rsa_key=GOOD_KEY.decode()))[0]) == []
+
+
+def test_a_missing_right_on_secrets_does_not_hide_what_else_lacks() -> None:
+    cluster = Cluster(*PREPARED)
+    cluster.rules["lms-dev"] = {"resourceRules": [rule for rule in role_rules(NAMESPACE_RULES) if rule["resources"] != ["secrets"]]}
+    cluster.refused = {"Secret": 403}
+    for changes in ({}, {"new_key": True}):
+        assert messages(surveyed(cluster, bringing("C42", **changes))[0]) == ["missing in lms-dev: get/list/create/update secrets"]
+    cluster.refused = {"Secret": 503}
+    with pytest.raises(ApiError, match="no Secret"):
+        surveyed(cluster, bringing("C42"))
+
+
+CORS_ROUTE = {
+    **ROUTE,
+    "spec": {**ROUTE["spec"], "rules": [{"filters": [{"type": "CORS", "cors": {}}], "matches": [{"path": {"value": "/C42"}}]}]},
+}
+GATEWAY = obj("gateway.networking.k8s.io/v1", "Gateway", "public", "gateway", spec={"gatewayClassName": "traefik"})
+
+
+def gateway_class(*features: t.Any) -> Object:
+    return obj("gateway.networking.k8s.io/v1", "GatewayClass", "traefik", "", status={"supportedFeatures": list(features)})
+
+
+@pytest.mark.parametrize(
+    ("features", "refused"),
+    [
+        ([{"name": "HTTPRoute"}, {"name": "HTTPRouteCORS"}], False),
+        (["HTTPRouteCORS"], False),
+        ([], False),
+        ([{"name": "HTTPRoute"}], True),
+    ],
+)
+def test_a_gateway_without_cors_is_told_before_it_answers_500(features: list[t.Any], refused: bool) -> None:
+    cluster = Cluster(*PREPARED, GATEWAY, gateway_class(*features))
+    found, _facts = surveyed(cluster, options(CORS_ROUTE))
+    sentence = "Gateway gateway/public may answer every request with 500: its class traefik does not list HTTPRouteCORS"
+    assert messages(found) == ([sentence] if refused else [])
+    assert found.warnings == []
+    assert cluster.asked.count("get Gateway gateway/public") == 1
+    without = Cluster(*PREPARED, GATEWAY, gateway_class(*features))
+    assert messages(surveyed(without, options(ROUTE))[0]) == []
+    assert "get GatewayClass traefik" not in without.asked
+
+
+@pytest.mark.parametrize("kind", ["Gateway", "GatewayClass"])
+def test_a_gateway_that_the_token_may_not_read_is_doubted_until_a_route_of_ours_has_cors(kind: str) -> None:
+    cluster = Cluster(*PREPARED, GATEWAY, gateway_class())
+    cluster.refused = {kind: 403}
+    found, _facts = surveyed(cluster, options(CORS_ROUTE))
+    assert messages(found) == []
+    place = "Gateway gateway/public" if kind == "Gateway" else "GatewayClass traefik"
+    assert [one.message for one in found.warnings] == [
+        f"whether Gateway gateway/public has CORS is not known: the token may not read {place}"
+    ]
+    own = {**CORS_ROUTE, "metadata": {**CORS_ROUTE["metadata"], "labels": LABELS}}
+    settled = Cluster(*PREPARED, GATEWAY, gateway_class(), own)
+    settled.refused = {kind: 403}
+    assert surveyed(settled, options(CORS_ROUTE))[0].warnings == []
 
 
 def test_run_fails_with_all_problems_in_one_line_and_shows_them_one_a_line(monkeypatch: pytest.MonkeyPatch) -> None:
