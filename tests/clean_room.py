@@ -42,6 +42,9 @@ shift
 cd /
 exec "$@"
 """
+# What a demo says that makes anything, and what one says that changes nothing.
+BUILDS = re.compile(r"^(virtualenv: |installing |fetching |building |pushing |.*: built in |.* is new: ).*$", re.MULTILINE)
+UNCHANGED = re.compile(r"^C[0-9]+ is ready, nothing changed ", re.MULTILINE)
 END_SECONDS = 30.0
 POLL_SECONDS = 0.1
 
@@ -71,8 +74,8 @@ def build(room: Path) -> None:
     subprocess.run(["git", "clone", "--quiet", "--no-hardlinks", str(SOURCE), str(room / CHECKOUT.relative_to("/"))], check=True)
 
 
-def inside(room: Path, *command: str, quiet: bool = False) -> None:
-    """Run a command with the room as its whole world of files."""
+def inside(room: Path, *command: str, quiet: bool = False) -> str:
+    """Run a command with the room as its whole world of files; return what it said, which is shown as it comes unless quiet."""
     kept = {name: value for name, value in os.environ.items() if NETWORK_VARIABLES.fullmatch(name)}
     environment = {
         **kept,
@@ -83,15 +86,35 @@ def inside(room: Path, *command: str, quiet: bool = False) -> None:
         "RARUS_LMS_STATE": str(STATE),
     }
     whole = ["unshare", "--mount", "--propagation", "private", "sh", "-c", ENTER, "enter", str(room), *command]
-    subprocess.run(whole, check=True, env=environment, stdout=subprocess.DEVNULL if quiet else None)
+    said: list[str] = []
+    with subprocess.Popen(whole, env=environment, stdout=subprocess.PIPE, text=True) as running:
+        try:
+            for line in running.stdout or ():
+                said.append(line)
+                if not quiet:
+                    print(line, end="", flush=True)
+            running.wait()
+        finally:
+            running.kill()
+    if running.returncode:
+        raise subprocess.CalledProcessError(running.returncode, whole)
+    return "".join(said)
 
 
-def make(room: Path, *words: str) -> None:
-    """Run make in the room's clone; ends the program when it fails."""
+def make(room: Path, *words: str) -> str:
+    """Run make in the room's clone; return what it said. Ends the program when it fails."""
     try:
-        inside(room, "make", "--directory", str(CHECKOUT), *words)
+        return inside(room, "make", "--directory", str(CHECKOUT), *words)
     except subprocess.CalledProcessError as error:
         sys.exit(f"clean room: make {' '.join(words)} failed with exit code {error.returncode}.")
+
+
+def unlike_a_second(said: str) -> str:
+    """Return what shows that a demo was not one that builds nothing and changes nothing; empty where nothing does."""
+    built = BUILDS.search(said)
+    if built:
+        return f"it says {built[0].strip()!r}"
+    return "" if UNCHANGED.search(said) else "it does not say that nothing changed"
 
 
 def living() -> list[int]:
@@ -145,7 +168,9 @@ def main() -> None:
         build(room)
         for target in targets:
             started = time.monotonic()
-            make(room, target)
+            said = make(room, target)
+            if target == "demo" and any(done == target for done, _taken in seconds) and (wrong := unlike_a_second(said)):
+                sys.exit(f"clean room: the second demo was to build and change nothing, and {wrong}.")
             seconds.append((target, time.monotonic() - started))
         make(room, "lab-down", "NAME=demo")
     finally:
