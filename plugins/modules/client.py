@@ -88,6 +88,10 @@ options:
     description: Name of the settings catalogue that the client belongs to.
     type: str
     required: true
+  before:
+    description: A line to show before the one that says that a client is new, such as what a preflight says of itself.
+    type: str
+    default: ""
   actor:
     description: Who acts, for the record. Empty means user@host, with the number of the job where this runs in AWX.
     type: str

@@ -39,6 +39,10 @@ options:
       - Read is C(rsa_key_secret) alone, the catalogue's or a client's own.
     type: dict
     default: {}
+  since:
+    description: When the run began, in seconds since 1970 (UTC). The seconds in RV(line) count from there.
+    type: float
+    default: 0
   new_key:
     description: Whether keys are brought to take the place of those that the clients have.
     type: bool
@@ -121,6 +125,10 @@ not_seen:
   type: list
   elements: str
   sample: ["IngressClass nginx: the token may not read it"]
+line:
+  description: A line for the screen with the seconds since O(since), to be shown where the run changes anything. Empty without O(since).
+  returned: success
+  type: str
 server_version:
   description: Version of the API server.
   returned: always

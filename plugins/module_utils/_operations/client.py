@@ -47,6 +47,7 @@ ARGUMENT_SPEC: dict[str, t.Any] = {
     "must": {"type": "str", "choices": ["any", "exist", "be_new"], "default": "any"},
     "confirm": {"type": "str", "default": ""},
     "catalogue": {"type": "str", "required": True},
+    "before": {"type": "str", "default": ""},
     "actor": {"type": "str", "default": ""},
 }
 
@@ -142,6 +143,8 @@ def run(params: t.Mapping[str, t.Any], context: Context) -> dict[str, t.Any]:
         )
     before = record
     if new:
+        if params["before"]:
+            context.report(params["before"])
         done = "would be registered" if context.check_mode else "registered"
         context.report(stage("client", f"{record.client} is new: {done}", time.monotonic() - started))
     elif context.check_mode:

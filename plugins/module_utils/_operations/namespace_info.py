@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import time
 import typing as t
 from dataclasses import dataclass
 
@@ -26,6 +27,7 @@ from .._domain.prerequisites import (
     judge_token,
     taken_paths,
 )
+from .._domain.screen import stage
 from .._k8s.api import Api, ApiError
 from .._k8s.connection import KUBERNETES_OPTIONS, PLACE_OPTIONS, connect
 from .._k8s.resources import KNOWN, Ref
@@ -40,6 +42,7 @@ ARGUMENT_SPEC: dict[str, t.Any] = {
     **BROUGHT_OPTIONS,
     "clients": {"type": "list", "elements": "str", "default": []},
     "settings": {"type": "dict", "default": {}},
+    "since": {"type": "float", "default": 0.0},
     "new_key": {"type": "bool", "default": False, "no_log": False},
     "requests": {"type": "list", "elements": "dict", "default": []},
     "secrets": {
@@ -55,6 +58,7 @@ ARGUMENT_SPEC: dict[str, t.Any] = {
     },
 }
 
+CHECKED = "rights, namespace, catalogue"
 Object = dict[str, t.Any]
 FORBIDDEN, NOT_FOUND = 403, 404
 # What must be read whole: a Secret's keys, a claim's phase and a Gateway's class are no metadata.
@@ -92,7 +96,8 @@ def run(params: t.Mapping[str, t.Any], context: Context) -> dict[str, t.Any]:
     for one in found.warnings:
         context.report(f"  warning  {_line(one)}")
     if not found.problems:
-        return result
+        began = params["since"]
+        return {**result, "line": stage("preflight", CHECKED, time.time() - began) if began else ""}
     count = len(found.problems)
     title = f"Preflight of {params['namespace']} found {count} problem{'s' if count > 1 else ''}, nothing was touched"
     screen = [f"{title}:", *(f"  {_line(one)}" for one in found.problems)]

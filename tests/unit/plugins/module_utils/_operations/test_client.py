@@ -60,6 +60,13 @@ def test_a_new_client_gets_a_record_by_one_create(fake_api: FakeApi) -> None:
     assert lines[0].endswith(" s")
 
 
+def test_a_line_goes_before_that_of_a_new_client_and_of_no_other(fake_api: FakeApi) -> None:
+    lines: list[str] = []
+    register(fake_api, lines, before="  preflight")
+    register(fake_api, lines, before="  preflight")
+    assert (lines[0], len(lines)) == ("  preflight", 2)
+
+
 def test_a_known_client_is_found_by_one_get_and_nothing_is_said(fake_api: FakeApi) -> None:
     first = register(fake_api)
     fake_api.requests.clear()

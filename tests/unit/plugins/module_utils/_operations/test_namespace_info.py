@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import base64
 import datetime as dt
+import re
+import time
 import typing as t
 from pathlib import Path
 
@@ -116,6 +118,7 @@ def options(*made: Object, registry: str = "", secrets: t.Sequence[Object] = ())
         "rsa_key": "",
         "rsa_key_file": "",
         "new_key": False,
+        "since": 0.0,
     }
 
 
@@ -386,6 +389,14 @@ def test_run_shows_warnings_though_nothing_is_wrong(monkeypatch: pytest.MonkeyPa
     sentence = "missing in lms-dev, for better answers only: get/list events"
     assert lines == [f"  warning  rights   {sentence}  (playbooks/prepare_namespace.yml grants them)"]
     assert result["warnings"] == [f"rights: {sentence} (playbooks/prepare_namespace.yml grants them)"]
+
+
+def test_how_long_it_took_is_a_line_for_whoever_writes_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(namespace_info, "connect", lambda _params: Cluster(*PREPARED))
+    lines: list[str] = []
+    result = namespace_info.run({**options(), "since": time.time() - 2}, Context(report=lines.append))
+    assert re.fullmatch(r"  preflight    rights, namespace, catalogue +2\.[0-9] s", result["line"])
+    assert (namespace_info.run(options(), Context(report=lines.append))["line"], lines) == ("", [])
 
 
 def test_run_returns_no_value_of_a_secret(monkeypatch: pytest.MonkeyPatch) -> None:
