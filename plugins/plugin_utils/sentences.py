@@ -17,8 +17,8 @@ NO_SUCH_KIND = re.compile(r"Failed to find exact match for (\S+) by")
 TIME_OUT = re.compile(r"Timed out after (\d+) second")
 SHOWN = 300
 NEIGHBOUR = "kubernetes.core."
-# What Ansible puts before a sentence of ours that came out of a lookup: which option of which task it was for.
-BEFORE_THE_SENTENCE = re.compile(r"^.*The lookup plugin 'rarus\.lms\.\w+' failed: ", re.DOTALL)
+# What Ansible puts before a sentence: which option a lookup of ours was for, or that a role's options are wrong.
+BEFORE_THE_SENTENCE = re.compile(r"^(.*The lookup plugin 'rarus\.lms\.\w+' failed: |Validation of arguments failed:\n)", re.DOTALL)
 
 
 def sentence_of(task: str, action: str, facts: t.Mapping[str, t.Any]) -> str:

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import pytest
-from ansible_collections.rarus.lms.plugins.plugin_utils.sentences import AGAIN, sentence_of_kubernetes_core
+from ansible_collections.rarus.lms.plugins.plugin_utils.sentences import AGAIN, sentence_of, sentence_of_kubernetes_core
 
 STATUS = '{"kind": "Status", "apiVersion": "v1", "status": "Failure", "code": 422, "reason": "Invalid", "message": "Job is invalid: no."}'
 CASES = [
@@ -29,3 +29,9 @@ CASES = [
 @pytest.mark.parametrize(("message", "sentence"), CASES)
 def test_what_kubernetes_core_says_becomes_a_sentence(message: str, sentence: str) -> None:
     assert sentence_of_kubernetes_core("Apply", message) == sentence
+
+
+def test_a_role_s_option_that_is_wrong_is_one_sentence() -> None:
+    wrong = "value of preflight_redo must be one or more of: databases. Got no match for: typo"
+    facts = {"msg": f"Validation of arguments failed:\n{wrong}"}
+    assert sentence_of("Validating arguments", "ansible.builtin.validate_argument_spec", facts) == wrong
