@@ -19,9 +19,9 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 CACHE = Path(os.environ.get("RARUS_LMS_CACHE") or Path.home() / ".cache" / "rarus-lms")
 COLLECTIONS = ROOT / "playbooks" / "collections"
-# The lock of 3.12 serves what is newer too; those that all of its packages have been tried with come first.
-OLDEST = "3.11"
-PREFERRED = ("3.13", "3.12", *(f"3.{minor}" for minor in range(14, 30)), OLDEST)
+# The Python that each lock is pinned by; that of 3.12 serves what is newer too. What all of its packages have been tried with comes first.
+LOCKS = {"3.11": "py311.txt", "3.12": "py312.txt"}
+PREFERRED = ("3.13", "3.12", *(f"3.{minor}" for minor in range(14, 30)), "3.11")
 
 
 def pythons(line: str) -> Iterator[tuple[Path, str]]:
@@ -40,7 +40,7 @@ def choose() -> tuple[Path, str, str]:
     wanted = os.environ.get("RARUS_LMS_PYTHON", "")
     for line in [wanted] if wanted else PREFERRED:
         for python, version in pythons(line):
-            return python, version, "py311.txt" if line == OLDEST else "py312.txt"
+            return python, version, LOCKS.get(line, LOCKS["3.12"])
     sys.exit(f"No Python {wanted or 'of 3.11 or newer'} was found. On Debian 12: apt-get install python3")
 
 

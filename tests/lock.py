@@ -17,7 +17,7 @@ SILENCE = ["--no-header", "--no-annotate", "--no-emit-index-url", "--no-emit-tru
 
 def main() -> None:
     requirements = ROOT / "requirements"
-    for lock, line in {lock: line for line, lock in LOCKS.items()}.items():
+    for line, lock in LOCKS.items():
         found = next(pythons(line), None)
         if found is None:
             sys.exit(f"{lock} wants Python {line}, which this machine does not have.")

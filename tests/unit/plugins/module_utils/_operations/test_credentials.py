@@ -351,7 +351,10 @@ def test_a_brought_key_that_is_unfit_stops_before_the_first_write(registered: Fa
 def test_a_key_may_come_as_text_or_in_a_file_and_wins_over_the_settings(registered: FakeApi, option: str, tmp_path: Path) -> None:
     file = tmp_path / "c42.pem"
     file.write_bytes(BROUGHT)
-    given = {option: BROUGHT.decode() if option == "rsa_key" else str(file), "rsa_key_secret": {"name": "absent", "key": "pem"}}
+    given: dict[str, t.Any] = {
+        option: BROUGHT.decode() if option == "rsa_key" else str(file),
+        "rsa_key_secret": {"name": "absent", "key": "pem"},
+    }
     lines: list[str] = []
     first = make(registered, lines, **given)
     assert base64.b64decode(secrets(registered)[RSA]["rsa_key"]) == BROUGHT
@@ -370,12 +373,13 @@ def test_a_key_that_is_given_for_a_client_with_another_one_is_refused(registered
 
 
 def test_a_given_key_that_is_unfit_is_named_by_its_option(registered: FakeApi, tmp_path: Path) -> None:
-    for given, sentence in (
+    cases: list[tuple[dict[str, t.Any], str]] = [
         ({"rsa_key": "hello"}, "rsa_key: the text is not PEM"),
         ({"rsa_key_file": str(tmp_path / "none.pem")}, "rsa_key_file: .*none.pem cannot be read: No such file or directory"),
         ({"rsa_key_file": str(tmp_path)}, "rsa_key_file: .* cannot be read: Is a directory"),
         ({"rsa_key": "a", "rsa_key_file": "b"}, "rsa_key, rsa_key_file: both are given"),
-    ):
+    ]
+    for given, sentence in cases:
         with pytest.raises(InputError, match=sentence):
             make(registered, **given)
     assert registered.writes() == []
