@@ -12,12 +12,11 @@ import re
 import signal
 import subprocess
 import time
-from collections import Counter
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from support.asking import asked_all_the_time
 from support.deployer import Audit, audit_of
 from support.ids import fresh
 from support.lab import PLAYBOOKS, ROOT, Lab, Prepared
@@ -26,8 +25,8 @@ from support.runs import Run, until
 
 POLL_SECONDS = 0.05
 KILL_DEADLINE_SECONDS = 120
-# What every run sends to be let in and to work alone, and that changes nothing of the client's environment.
-ABOUT_THE_RUN = ("selfsubject", "leases/", "configmaps/lms-client-")
+# What every run sends to work alone, and that changes nothing of the client's environment.
+ABOUT_THE_RUN = ("leases/", "configmaps/lms-client-")
 # Killed runs leave their Lease behind; the next one need not wait a minute for it here.
 SHORT_LEASE = ("-e", "lms_lease_seconds=5")
 MOST_RUNS = 30
@@ -52,21 +51,6 @@ def values(prepared: Prepared, client: str) -> Values:
 def rotate(prepared: Prepared, client: str, parts: str, *words: str, check: bool = True) -> subprocess.CompletedProcess[str]:
     """Run rotate_credentials.yml for one client."""
     return prepared.playbook("rotate_credentials", "-e", f"client={client}", "-e", f"credentials={parts}", *words, check=check)
-
-
-@contextmanager
-def asked_all_the_time(lab: Lab, url: str) -> Iterator[Counter[str]]:
-    """Ask a URL again and again, each time by a new connection; the HTTP codes are there when the block has ended."""
-    ask = f"curl --silent --output /dev/null --write-out '%{{http_code}}\\n' --cacert {lab.facts['ingress']['ca_file']} {url}"
-    asking = subprocess.Popen(
-        lab.command("bash", "-c", f"trap 'exit 0' TERM; while :; do {ask}; done"), stdout=subprocess.PIPE, text=True, start_new_session=True
-    )
-    codes: Counter[str] = Counter()
-    try:
-        yield codes
-    finally:
-        os.killpg(asking.pid, signal.SIGTERM)
-        codes.update(asking.communicate(timeout=30)[0].split())
 
 
 @pytest.fixture(scope="module")
