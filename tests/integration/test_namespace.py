@@ -15,7 +15,8 @@ from typing import Any
 
 import pytest
 from ansible_collections.rarus.lms.plugins.module_utils._domain.access import NAMESPACE_RULES, REGISTRY_RULES, role_rules
-from support.lab import PLAYBOOKS, Lab, Prepared
+from support.ids import fresh
+from support.lab import PLAYBOOKS, ROOT, Lab, Prepared
 from support.requests import requests_of, write_catalogue
 
 SPACE, REGISTRY = "test-namespace", "test-namespace-registry"
@@ -299,3 +300,118 @@ def test_the_token_has_no_rights_elsewhere(deployer: Prepared, lab: Lab) -> None
         )
         assert done.returncode == 1
         assert "Forbidden" in done.stderr, done.stderr
+
+
+OTHER, CLASS = "test-namespace-nfs", "by-hand"
+SOMEBODY, GROUP = "u-abcde", "local://g-fghij"
+
+
+@pytest.fixture
+def other(lab: Lab) -> Iterator[str]:
+    """The name of a namespace that is not there before a test and not after it, nor are its volume and class."""
+
+    def gone() -> None:
+        lab.kubectl("delete", "namespace", OTHER, "--ignore-not-found", "--wait")
+        lab.kubectl("delete", "persistentvolume", f"{OTHER}-lms-static", CLASS, "--ignore-not-found", "--wait")
+        lab.kubectl("delete", "storageclass", CLASS, "--ignore-not-found")
+
+    gone()
+    yield OTHER
+    gone()
+
+
+def prepared_other(lab: Lab, **extra: Any) -> None:
+    """Prepare that namespace as its administrator, with no account of the collection's, for a user and a group of Rancher's."""
+    subjects = [{"kind": "User", "name": SOMEBODY}, {"kind": "Group", "name": GROUP}]
+    usual = {"lms_namespace_id": OTHER, "lms_catalogue": OTHER, "namespace_volume": "auto", "namespace_volume_path": ""}
+    whose = {"namespace_service_account": "", "namespace_token_file": "", "namespace_subjects": subjects}
+    lab.prepare(namespace=OTHER, extra={**usual, **whose, **extra})
+
+
+def bound(lab: Lab) -> Object:
+    """Return the claim of the static files once it is bound."""
+    lab.kubectl("wait", "--for=jsonpath={.status.phase}=Bound", "persistentvolumeclaim/lms-static", "-n", OTHER, "--timeout=60s")
+    return lab.get("persistentvolumeclaim", "lms-static", OTHER)
+
+
+def may(lab: Lab, verb: str, resource: str, namespace: str, *who: str) -> bool:
+    """Return whether somebody may do something."""
+    return lab.kubectl("auth", "can-i", verb, resource, "-n", namespace, *who, check=False).strip() == "yes"
+
+
+def test_static_files_on_the_file_server_and_whom_the_role_is_bound_to(lab: Lab, other: str) -> None:
+    prepared_other(lab)
+    assert bound(lab)["spec"]["volumeName"] == f"{other}-lms-static"
+    volume = lab.get("persistentvolume", f"{other}-lms-static")["spec"]
+    assert (volume["nfs"], volume["persistentVolumeReclaimPolicy"]) == ({"server": "files.lms-dev.example", "path": "/mnt/nfs"}, "Retain")
+    assert not lab.get("serviceaccount", "lms-deployer", other)
+    for who in (("--as", SOMEBODY), ("--as", "u-other", "--as-group", GROUP)):
+        for verb, resource in (("create", "jobs.batch"), ("patch", "deployments.apps"), ("get", "pods/log")):
+            assert may(lab, verb, resource, other, *who), (verb, resource, who)
+        assert not may(lab, "delete", "secrets", other, *who)
+        assert not may(lab, "get", "secrets", "default", *who)
+    assert not may(lab, "get", "secrets", other, "--as", "u-other")
+
+
+def test_static_files_by_a_class_are_a_claim_alone(lab: Lab, other: str) -> None:
+    made = [
+        {
+            "apiVersion": "storage.k8s.io/v1",
+            "kind": "StorageClass",
+            "metadata": {"name": CLASS},
+            "provisioner": "kubernetes.io/no-provisioner",
+        },
+        {
+            "apiVersion": "v1",
+            "kind": "PersistentVolume",
+            "metadata": {"name": CLASS},
+            "spec": {
+                "capacity": {"storage": "10Gi"},
+                "accessModes": ["ReadWriteMany"],
+                "storageClassName": CLASS,
+                "hostPath": {"path": lab.static_files(other), "type": "DirectoryOrCreate"},
+            },
+        },
+    ]
+    lab.kubectl("apply", "-f", "-", text=json.dumps({"apiVersion": "v1", "kind": "List", "items": made}))
+    prepared_other(lab, lms_static_volume={"kind": "claim", "claim": "lms-static", "size": "10Gi", "storage_class": CLASS})
+    claim = bound(lab)["spec"]
+    assert (claim["storageClassName"], claim["volumeName"]) == (CLASS, CLASS)
+    assert not lab.get("persistentvolume", f"{other}-lms-static")
+
+
+def test_a_namespace_that_somebody_else_prepared_by_hand_serves(lab: Lab, other: str, tmp_path: Path) -> None:
+    """As docs/prepare-namespace.md says under "By hand": the lookup's rules, and kubectl for the rest."""
+    rules = ad_hoc(lab, "ansible.builtin.debug", {"msg": "{{ lookup('rarus.lms.access', 'namespace') }}"}, {})["msg"]
+    role = {
+        "apiVersion": "rbac.authorization.k8s.io/v1",
+        "kind": "Role",
+        "metadata": {"name": "theirs", "namespace": other},
+        "rules": rules,
+    }
+    values = lab.secrets_of_the_administrator()
+    place = ("-n", other)
+    lab.kubectl("create", "namespace", other)
+    lab.kubectl("create", "serviceaccount", "theirs", *place)
+    lab.kubectl("create", "-f", "-", text=json.dumps(role))
+    lab.kubectl("create", "rolebinding", "theirs", "--role=theirs", f"--serviceaccount={other}:theirs", *place)
+    login = (f"--docker-username={values['LMS_REGISTRY_USER']}", f"--docker-password={values['LMS_REGISTRY_PASSWORD']}")
+    server = f"--docker-server={lab.facts['registry']['host']}"
+    lab.kubectl("create", "secret", "docker-registry", "repository-token", server, *login, *place)
+    pair = (f"--cert={values['LMS_TLS_CERTIFICATE_FILE']}", f"--key={values['LMS_TLS_KEY_FILE']}")
+    lab.kubectl("create", "secret", "tls", "tls", *pair, *place)
+    for name in ("postgres", "clickhouse"):
+        password = tmp_path / name
+        password.write_text(values[f"LMS_{name.upper()}_ADMIN_PASSWORD"])
+        user = f"--from-literal=user={values[f'LMS_{name.upper()}_ADMIN_USER']}"
+        lab.kubectl("create", "secret", "generic", f"{name}-admin", user, f"--from-file=password={password}", *place)
+    catalogue = {"lms_namespace_id": other, "lms_catalogue": other, "lms_database_prefix": "hand_", "lms_static_volume": {"kind": "none"}}
+    theirs = Prepared(lab, ROOT / "inventories" / "lms-dev", other, catalogue)
+    theirs.token_file.write_text(lab.kubectl("create", "token", "theirs", *place, "--duration=2h"))
+    client = fresh()
+    refused = theirs.provision(client, check=False)
+    assert refused.returncode == 2
+    assert f"Preflight of {other} found 1 problem, nothing was touched:\n  secret   sms4b is missing" in refused.stdout
+    lab.kubectl("create", "secret", "generic", "sms4b", f"--from-literal=token={CANARY}", *place)
+    assert f"{client} is ready" in theirs.provision(client).stdout
+    assert json.loads(lab.curl(f"https://backend.lms-dev.example/{client}/").stdout)["client"] == client
