@@ -20,7 +20,7 @@ from .._domain.settings import settings_of
 from .._k8s.api import Api, ApiError
 from .._k8s.resources import Ref
 
-__all__ = ["BROUGHT_OPTIONS", "BroughtKey", "brought_key", "given_key", "judge_keys", "operators_values"]
+__all__ = ["BROUGHT_OPTIONS", "BroughtKey", "brought_key", "given_key", "judge_keys"]
 
 BROUGHT_OPTIONS: dict[str, t.Any] = {
     "rsa_key": {"type": "str", "default": "", "no_log": True},
@@ -63,8 +63,10 @@ def brought_key(api: Api, namespace: str, params: t.Mapping[str, t.Any]) -> Brou
     if given or not secret:
         return given
     ref, key = Ref("v1", "Secret", secret["name"], namespace), secret["key"]
-    value = operators_values(api, ref, [key], "rsa_key_secret")[key]
-    return BroughtKey.checked(f"rsa_key_secret: key {key} of {ref}", value)
+    found, fix = api.get(ref), f"Create it with the key {key}, or correct the setting."
+    if found is None:
+        raise InputError(f"rsa_key_secret: there is no {ref}.", hint=fix)
+    return BroughtKey.checked(f"rsa_key_secret: key {key} of {ref}", values_of(found, [key], fix)[key])
 
 
 def judge_keys(api: Api, found: Findings, params: t.Mapping[str, t.Any]) -> None:
@@ -109,12 +111,3 @@ def _expect_forbidden(error: ApiError) -> None:
     """Raise any refusal again but that of a missing right."""
     if error.status != HTTPStatus.FORBIDDEN:
         raise error
-
-
-def operators_values(api: Api, ref: Ref, keys: t.Sequence[str], option: str) -> dict[str, bytes]:
-    """Return values of a Secret that the operator provides. Raises LmsError where it, or a key of it, is missing."""
-    secret = api.get(ref)
-    fix = f"Create it with the key{'s' if len(keys) > 1 else ''} {' and '.join(keys)}, or correct the setting."
-    if secret is None:
-        raise InputError(f"{option}: there is no {ref}.", hint=fix)
-    return values_of(secret, keys, fix)
