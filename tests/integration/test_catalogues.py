@@ -6,6 +6,8 @@
 from __future__ import annotations
 
 import json
+import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -45,9 +47,17 @@ def copied(folder: Path, name: str) -> Path:
     """Return a copy of the catalogue lms-dev under another name, as docs/new-catalogue.md says."""
     catalogue = folder / name
     shutil.copytree(LMS_DEV, catalogue)
+    fill(catalogue, name)
+    return catalogue
+
+
+def fill(catalogue: Path, name: str, **given: str) -> None:
+    """Name a copied catalogue, and write settings into it, in the place of those that it has."""
     for file in catalogue.rglob("*.yml"):
         file.write_text(file.read_text().replace("lms-dev:", f"{name}:").replace("lms_namespace_id: lms-dev", f"lms_namespace_id: {name}"))
-    return catalogue
+    file = settings(catalogue)
+    kept = [line for line in file.read_text().splitlines() if line.partition(":")[0] not in given]
+    file.write_text("\n".join([*kept, *(f"{setting}: {value}" for setting, value in given.items()), ""]))
 
 
 def settings(catalogue: Path) -> Path:
@@ -75,10 +85,7 @@ def test_a_third_catalogue_is_one_folder_and_may_have_templates_of_its_own(lab: 
     templates.mkdir()
     (templates / "service.json").write_text(SERVICE)
     (templates / "policy.yml").write_text(POLICY)
-    file = settings(catalogue)
-    given = {"lms_publish": "none", "lms_database_prefix": "north_", "lms_templates_dir": "../requests"}
-    kept = [line for line in file.read_text().splitlines() if line.partition(":")[0] not in given]
-    file.write_text("\n".join([*kept, *(f"{name}: {value}" for name, value in given.items()), ""]))
+    fill(catalogue, "lms-north", lms_publish="none", lms_database_prefix="north_", lms_templates_dir="../requests")
     north = lab.prepare(catalogue, namespace="lms-north", extra={"namespace_extra_rules": MAY_APPLY_POLICIES})
     client = fresh()
     assert f"{client} is ready" in north.provision(client).stdout
@@ -107,6 +114,7 @@ def test_a_client_of_one_catalogue_is_refused_in_another_that_shares_the_registr
         (["-i", str(LMS_DEV), "-i", str(ROOT / "inventories/lms-prod")], "found lms-dev and lms-prod.", WRONG),
         (["-e", "lms_keys_token_ttl_hours=eight"], "lms_keys_token_ttl_hours: ", WRONG),
         (["-e", "lms_docker_image='a b'"], "lms_docker_image: ", WRONG),
+        (["-e", "redo=databses"], "redo must be one or more of: databases. Got no match for: databses", WRONG),
         (["-e", "lms_postgres_host="], "lms_postgres_host: is empty.", WRONG),
         (["-e", "lms_api_root_url=rancher.example"], "lms_api_root_url: ", WRONG),
         (["-e", "lms_api_root_url=https://rancher.example/k8s/clusters/c-other"], "Is the path of api_root_url", UNKNOWN),
@@ -128,24 +136,53 @@ def test_a_wrong_client_id_gets_one_sentence(dev: Prepared, given: str) -> None:
     assert len(shown.splitlines()) == 1, shown
 
 
-def test_the_installed_collection_runs_by_its_full_name_from_any_folder(dev: Prepared, tmp_path: Path) -> None:
-    galaxy = Path(sys.executable).parent / "ansible-galaxy"
-    tree = tmp_path / "checkout"
+@pytest.fixture(scope="module")
+def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A home that the collection is installed in, built from what git has of this checkout."""
+    home = tmp_path_factory.mktemp("home")
+    galaxy, tree = str(Path(sys.executable).parent / "ansible-galaxy"), home / "checkout"
     files = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True).stdout.split("\n")
     for name in filter(None, files):
         if (ROOT / name).is_file():
             (tree / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy(ROOT / name, tree / name)
-    built = subprocess.run(
-        [galaxy, "collection", "build", "--output-path", tmp_path, tree], capture_output=True, text=True, check=True
-    ).stdout
-    artefact = built.split()[-1]
-    subprocess.run(
-        [galaxy, "collection", "install", artefact, "-p", tmp_path / "installed", "--no-deps", "--offline", "--force"],
-        check=True,
-        capture_output=True,
-    )
+    build = [galaxy, "collection", "build", "--output-path", str(home), str(tree)]
+    artefact = subprocess.run(build, capture_output=True, text=True, check=True).stdout.split()[-1]
+    install = [galaxy, "collection", "install", artefact, "-p", str(home / ".ansible" / "collections"), "--no-deps", "--offline", "--force"]
+    subprocess.run(install, check=True, capture_output=True)
+    return home
+
+
+def test_the_installed_collection_runs_by_its_full_name_from_any_folder(dev: Prepared, installed: Path, tmp_path: Path) -> None:
     client = fresh()
     command = ["ansible-playbook", "rarus.lms.provision_client", "-i", str(LMS_DEV), "-e", f"client={client}"]
-    done = dev.lab.run(*command, cwd=tmp_path, env={**dev.env, "ANSIBLE_COLLECTIONS_PATH": str(tmp_path / "installed")})
+    found = {"ANSIBLE_COLLECTIONS_PATH": str(installed / ".ansible" / "collections")}
+    assert f"{client} is ready" in dev.lab.run(*command, cwd=tmp_path, env={**dev.env, **found}).stdout
+
+
+def test_the_lines_of_the_readme_end_with_ready(lab: Lab, installed: Path) -> None:
+    """Its section "Your own cluster", typed as it stands but for the values, and for where the collection is installed from."""
+    space, client = "lms-readme", fresh()
+    section = (ROOT / "README.md").read_text().partition("## Your own cluster")[2]
+    install, *lines = section.split("```")[1].strip().splitlines()
+    assert install == "ansible-galaxy collection install rarus.lms"
+    values = {**lab.secrets_of_the_administrator(), "K8S_AUTH_KUBECONFIG": lab.facts["api"]["kubeconfig"]}
+    values |= {"K8S_AUTH_SSL_CA_CERT": lab.facts["api"]["ca_file"]}
+    typed = "\n".join(lines).replace("client=C42", f"client={client}")
+    typed = re.sub(r"\b([A-Z0-9_]+)=([^\s$]+)", lambda found: f"{found[1]}={shlex.quote(values.pop(found[1]))}", typed)
+    # Users of the databases' administrators are those that the role has by default.
+    assert set(values) == {"LMS_POSTGRES_ADMIN_USER", "LMS_CLICKHOUSE_ADMIN_USER"}
+    copied_it, *others = typed.splitlines()
+    bash = ["env", "-u", "ANSIBLE_COLLECTIONS_PATH", f"HOME={installed}", "bash", "-ec"]
+    lab.run(*bash, copied_it, cwd=installed)
+    fill(
+        installed / "my-lms",
+        space,
+        lms_database_prefix="readme_",
+        namespace_volume="host_path",
+        namespace_volume_path=lab.static_files(space),
+    )
+    done = lab.run(*bash, "\n".join(others), cwd=installed)
     assert f"{client} is ready" in done.stdout
+    assert json.loads(lab.curl(f"https://backend.lms-dev.example/{client}/").stdout)["client"] == client
+    assert (installed / "my-lms.token").stat().st_mode & 0o777 == 0o600

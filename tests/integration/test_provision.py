@@ -9,42 +9,16 @@ import base64
 import json
 import re
 import subprocess
-import threading
 from pathlib import Path
 
 import pytest
+from support.asking import asked_all_the_time
+from support.deployer import Audit, audit_of
 from support.ids import fresh
-from support.lab import ROOT, Lab, Prepared
-
-WRITES = {"create", "update", "patch", "delete", "deletecollection"}
-POLL_SECONDS = 0.05
+from support.lab import PLAYBOOKS, ROOT, Lab, Prepared
 
 ID = fresh()
 NAME = ID.lower()
-
-
-class Audit:
-    """What a namespace's deployer wrote since this object was made, from the API server's own audit log."""
-
-    def __init__(self, prepared: Prepared) -> None:
-        self.path = Path(prepared.lab.facts["api"]["audit_log"])
-        self.user = f"system:serviceaccount:{prepared.namespace}:lms-deployer"
-        self.start = self.path.stat().st_size
-
-    def writes(self) -> list[str]:
-        """Return "verb resource/name" of each write; access reviews and dry runs write nothing and are left out."""
-        with self.path.open() as log:
-            log.seek(self.start)
-            events = [json.loads(line) for line in log if line.endswith("\n")]
-        found = []
-        for event in events:
-            reference = event.get("objectRef") or {}
-            is_write = (
-                event["verb"] in WRITES and reference.get("apiGroup") != "authorization.k8s.io" and "dryRun=All" not in event["requestURI"]
-            )
-            if event["user"]["username"] == self.user and event["stage"] == "ResponseComplete" and is_write:
-                found.append(f"{event['verb']} {reference.get('resource')}/{reference.get('name', '')}")
-        return found
 
 
 def environment_writes(audit: Audit) -> set[str]:
@@ -106,8 +80,9 @@ def first(dev: Prepared) -> str:
 def test_the_operator_reads_ready_with_address_image_and_seconds(first: str) -> None:
     assert re.search(rf"{ID} is ready after [0-9.]+ s +https://backend\.lms-dev\.example/{ID}/", first)
     assert re.search(r"registry\.example/lms/backend:dev@sha256:[0-9a-f]+", first)
-    for stage in ("client", "credentials", "databases", "environment", "rollout"):
+    for stage in ("preflight", "client", "credentials", "databases", "environment", "rollout"):
         assert re.search(rf"^  {stage} .* [0-9.]+ s", first, re.MULTILINE), f"no line of stage {stage}:\n{first}"
+    assert first.startswith("  preflight ")
 
 
 def test_the_public_path_serves_the_client_with_its_prefix_taken_off(first: str, lab: Lab) -> None:
@@ -117,24 +92,38 @@ def test_the_public_path_serves_the_client_with_its_prefix_taken_off(first: str,
     assert lab.curl(f"https://backend.lms-dev.example/{ID}x", "-o", "/dev/null", "-w", "%{http_code}").stdout == "404"
 
 
-def test_cors_preflight_is_answered(first: str, lab: Lab) -> None:
-    headers = lab.curl(
-        f"https://backend.lms-dev.example/{ID}/",
+def headers(lab: Lab, *options: str) -> dict[str, str]:
+    """Return the headers, in lower case, that a browser of another origin gets from the client's public path; status is one of them."""
+    options = ("-D", "-", "-o", "/dev/null", "-H", "Origin: https://app.example", *options)
+    status, *lines = lab.curl(f"https://backend.lms-dev.example/{ID}/", *options).stdout.strip().splitlines()
+    return {"status": status.split()[1], **{name.lower(): value.strip() for name, _colon, value in (line.partition(":") for line in lines)}}
+
+
+def words(text: str) -> set[str]:
+    """Return the words of a list in a header."""
+    return {word.strip().lower() for word in text.split(",")}
+
+
+def test_cors_is_answered_before_a_request_and_with_it(first: str, lab: Lab) -> None:
+    asks = (
         "-X",
         "OPTIONS",
-        "-D",
-        "-",
-        "-o",
-        "/dev/null",
-        "-H",
-        "Origin: https://app.example",
         "-H",
         "Access-Control-Request-Method: PUT",
-    ).stdout.lower()
-    assert "access-control-allow-methods: " in headers
-    methods = re.search(r"access-control-allow-methods: (.*)", headers)
-    assert methods is not None
-    assert {method.strip() for method in methods[1].split(",")} == {"get", "put", "post", "options", "delete"}
+        "-H",
+        "Access-Control-Request-Headers: authorization,x-customheader",
+    )
+    before = headers(lab, *asks)
+    assert before["status"] in ("200", "204")
+    assert before["access-control-allow-origin"] in ("*", "https://app.example")
+    assert words(before["access-control-allow-methods"]) == {"get", "put", "post", "options", "delete"}
+    assert words(before["access-control-allow-headers"]) == {
+        "dnt", "x-customheader", "keep-alive", "user-agent", "x-requested-with", "if-modified-since", "cache-control", "content-type",
+        "authorization",
+    }  # fmt: skip
+    with_it = headers(lab)
+    assert (with_it["status"], with_it["access-control-allow-origin"]) in (("200", "*"), ("200", "https://app.example"))
+    assert words(with_it["access-control-expose-headers"]) == {"content-length", "content-range"}
 
 
 def test_the_generated_logins_open_the_client_s_own_databases(first: str, lab: Lab, tmp_path: Path) -> None:
@@ -162,27 +151,28 @@ def test_another_client_is_refused_at_both_doors(first: str, dev: Prepared, lab:
 
 
 def test_a_second_run_writes_nothing_and_says_so(first: str, dev: Prepared) -> None:
-    audit = Audit(dev)
+    audit = audit_of(dev)
     done = dev.provision(ID)
     assert audit.writes() == []
+    assert len(done.stdout.splitlines()) == 1
     assert re.search(rf"^{ID} is ready, nothing changed \([0-9.]+ s\) +https://backend\.lms-dev\.example/{ID}/$", done.stdout, re.MULTILINE)
 
 
 def test_status_shows_the_state_and_writes_nothing(first: str, dev: Prepared) -> None:
-    audit = Audit(dev)
+    audit = audit_of(dev)
     done = dev.playbook("status_client", "-e", f"client={ID}")
     assert audit.writes() == []
     assert f"{ID} in lms-dev is ready" in done.stdout
 
 
 def test_a_changed_setting_writes_only_what_it_changes(first: str, dev: Prepared) -> None:
-    audit = Audit(dev)
-    dev.provision(ID, "-e", "lms_sms4b_passcode_lifetime_seconds=180")
+    audit = audit_of(dev)
+    assert dev.provision(ID, "-e", "lms_sms4b_passcode_lifetime_seconds=180").stdout.count("  preflight ") == 1
     assert {write for write in audit.writes() if not write.endswith(f"/lms-client-{NAME}")} == {
         f"patch configmaps/lms-config-{NAME}",
         f"patch deployments/lms-deployment-{NAME}",
     }
-    audit = Audit(dev)
+    audit = audit_of(dev)
     dev.provision(ID)
     assert {write.partition("/")[0] for write in audit.writes() if not write.endswith(f"/lms-client-{NAME}")} == {
         "patch configmaps",
@@ -200,7 +190,7 @@ def test_a_hand_edit_is_taken_back_and_named(first: str, dev: Prepared, lab: Lab
 
 def test_a_changed_secret_of_the_operator_rolls_the_pods_out_and_nothing_else_does(first: str, dev: Prepared, lab: Lab) -> None:
     lab.kubectl("label", "secret", "sms4b", "-n", "lms-dev", "team=a")
-    audit = Audit(dev)
+    audit = audit_of(dev)
     dev.provision(ID)
     assert audit.writes() == []
     token = base64.b64encode(b"another token").decode()
@@ -215,30 +205,22 @@ def test_a_changed_value_of_a_free_secret_variable_rolls_the_pods_out(first: str
     own = ("-e", json.dumps({"lms_secret_environment": {"LMS_WORD": {"name": "own-word", "key": "word"}}}))
     dev.provision(ID, *own)
     lab.kubectl("apply", "-f", "-", text=json.dumps({**word, "stringData": {"word": "two"}}))
-    audit = Audit(dev)
+    audit = audit_of(dev)
     dev.provision(ID, *own)
     assert environment_writes(audit) == {f"patch deployments/lms-deployment-{NAME}"}
     dev.provision(ID)
 
 
-def test_a_rolling_update_loses_no_request(first: str, dev: Prepared, lab: Lab) -> None:
-    codes: list[str] = []
-    done = threading.Event()
+def rolled_twice(prepared: Prepared, client: str) -> None:
+    """Update a client to the next image and back, and lose no request meanwhile."""
+    with asked_all_the_time(prepared.lab, f"https://backend.{prepared.namespace}.example/{client}/db") as codes:
+        prepared.provision(client, "-e", f"lms_docker_image={prepared.lab.facts['images']['backend_next']}")
+        prepared.provision(client)
+    assert (set(codes), codes["200"] > 50) == ({"200"}, True), codes
 
-    def ask() -> None:
-        while not done.is_set():
-            codes.append(lab.curl(f"https://backend.lms-dev.example/{ID}/db", "-o", "/dev/null", "-w", "%{http_code}", check=False).stdout)
 
-    asking = threading.Thread(target=ask)
-    asking.start()
-    try:
-        dev.provision(ID, "-e", f"lms_docker_image={lab.facts['images']['backend_next']}")
-        dev.provision(ID)
-    finally:
-        done.set()
-        asking.join()
-    assert len(codes) > 20
-    assert set(codes) == {"200"}
+def test_a_rolling_update_loses_no_request(first: str, dev: Prepared) -> None:
+    rolled_twice(dev, ID)
 
 
 def test_a_deleted_secret_stops_the_run_and_is_not_made_anew(dev: Prepared, lab: Lab) -> None:
@@ -246,7 +228,7 @@ def test_a_deleted_secret_stops_the_run_and_is_not_made_anew(dev: Prepared, lab:
     dev.provision(client)
     kept = lab.get("secret", f"lms-credentials-{client.lower()}", "lms-dev")
     lab.kubectl("delete", "secret", f"lms-credentials-{client.lower()}", "-n", "lms-dev")
-    audit = Audit(dev)
+    audit = audit_of(dev)
     failed = dev.provision(client, check=False)
     assert failed.returncode == 2
     assert f"Secret lms-dev/lms-credentials-{client.lower()} is missing" in failed.stdout
@@ -274,6 +256,62 @@ def test_httproute_serves_with_the_other_administrator(prod: Prepared, lab: Lab)
         lab, f"prod_{client.lower()}", values["postgres-password"], f"prod_{client.lower()}", "SELECT extname FROM pg_extension ORDER BY 1"
     )
     assert extensions.stdout.split() == ["pgcrypto", "plpgsql", "uuid-ossp"], extensions.stderr
+    rolled_twice(prod, client)
+
+
+def test_both_catalogues_have_the_same_id_on_one_cluster_and_one_server(dev: Prepared, prod: Prepared, lab: Lab, tmp_path: Path) -> None:
+    client = fresh()
+    name = client.lower()
+    databases = {"lms-dev": name, "lms-prod": f"prod_{name}"}
+    for prepared in (dev, prod):
+        assert f"{client} is ready" in prepared.provision(client).stdout
+        logins = json.loads(lab.curl(f"https://backend.{prepared.namespace}.example/{client}/db").stdout)
+        assert {one["database"] for one in logins.values()} == {databases[prepared.namespace]}, logins
+    found = {space: secret(lab, space, f"lms-credentials-{name}") for space in databases}
+    for space, other in (("lms-dev", "lms-prod"), ("lms-prod", "lms-dev")):
+        own, theirs, values = databases[space], databases[other], found[space]
+        opened = psql(lab, own, values["postgres-password"], own, "SELECT current_user, current_database()")
+        assert opened.stdout.strip() == f"{own}|{own}", opened.stderr
+        assert (
+            clickhouse(lab, own, values["clickhouse-password"], f"CREATE TABLE {own}.mine (a Int8) ENGINE = Memory", tmp_path).returncode
+            == 0
+        )
+        refused = psql(lab, own, values["postgres-password"], theirs, "SELECT 1")
+        assert (refused.returncode, f'permission denied for database "{theirs}"' in refused.stderr) == (2, True), refused.stderr
+        refused = psql(lab, theirs, values["postgres-password"], theirs, "SELECT 1")
+        assert (refused.returncode, "password authentication failed" in refused.stderr) == (2, True), refused.stderr
+        denied = clickhouse(lab, own, values["clickhouse-password"], f"CREATE TABLE {theirs}.stolen (a Int8) ENGINE = Memory", tmp_path)
+        assert (denied.returncode != 0, "497" in denied.stderr) == (True, True), denied.stderr
+        denied = clickhouse(lab, theirs, values["clickhouse-password"], "SELECT 1", tmp_path)
+        assert (denied.returncode != 0, "516" in denied.stderr) == (True, True), denied.stderr
+
+
+def test_a_run_from_the_root_and_one_from_playbooks_find_the_collection_by_themselves(prod: Prepared, dev: Prepared, lab: Lab) -> None:
+    bare = ("env", "-u", "ANSIBLE_COLLECTIONS_PATH", "ansible-playbook")
+    client = fresh()
+    typed = ("playbooks/provision_client.yml", "-i", "inventories/lms-prod", "-e", f"client={client}")
+    assert f"{client} is ready" in lab.run(*bare, *typed, env=prod.env, cwd=ROOT).stdout
+    client = fresh()
+    assert f"{client} is ready" in lab.run(*bare, "provision_client.yml", "-e", f"client={client}", env=dev.env, cwd=PLAYBOOKS).stdout
+
+
+def test_a_gateway_without_cors_is_refused_where_that_can_be_seen_and_doubted_where_not(prod: Prepared, lab: Lab) -> None:
+    words = (fresh(), "-e", json.dumps({"lms_cors": True}))
+    doubt = "whether Gateway gateway/public has CORS is not known: the token may not read Gateway gateway/public"
+    assert doubt in prod.provision(*words, "--check").stdout
+    assert doubt not in prod.provision(words[0], "--check").stdout
+    kinds = "gateways.gateway.networking.k8s.io,gatewayclasses.gateway.networking.k8s.io"
+    lab.kubectl("create", "clusterrole", "sees-gateways", "--verb=get", f"--resource={kinds}")
+    try:
+        account = f"--serviceaccount={prod.namespace}:lms-deployer"
+        lab.kubectl("create", "clusterrolebinding", "sees-gateways", "--clusterrole=sees-gateways", account)
+        audit = audit_of(prod)
+        refused = prod.provision(*words, check=False)
+        assert refused.returncode == 2
+        assert "Gateway gateway/public may answer every request with 500: its class traefik does not list HTTPRouteCORS" in refused.stdout
+        assert audit.writes() == []
+    finally:
+        lab.kubectl("delete", "clusterrole,clusterrolebinding", "sees-gateways", "--ignore-not-found")
 
 
 def test_publishing_moves_from_ingress_to_httproute_and_to_none(dev: Prepared, lab: Lab) -> None:
@@ -292,7 +330,7 @@ def test_publishing_moves_from_ingress_to_httproute_and_to_none(dev: Prepared, l
 
 def test_a_dry_run_of_a_new_client_writes_nothing_and_says_what_it_would_do(dev: Prepared) -> None:
     client = fresh()
-    audit = Audit(dev)
+    audit = audit_of(dev)
     shown = dev.provision(client, "--check").stdout
     assert audit.writes() == []
     assert f"{client} is new: would be registered" in shown
