@@ -23,8 +23,9 @@ from support.lab import PLAYBOOKS, ROOT, Lab, Prepared
 
 SCHEMA = json.loads((ROOT / "docs" / "report-schema.json").read_text())
 CLOSED_PORT = "https://127.0.0.1:9"
-# What the back end of the client that crashes writes into its log: secrets of the client's own, and an administrator's.
-TOLD = ("POSTGRES_PASSWORD", "LMS_STORAGE_POSTGRES_DSN", "LMS_KEYS_SECRET_SEED", "LMS_NOTIFICATIONS_SMS4B_TOKEN")
+# What the back end of the client that crashes writes into its log: secrets of the client's own, an administrator's, and one by
+# lms_secret_environment.
+TOLD = ("POSTGRES_PASSWORD", "LMS_STORAGE_POSTGRES_DSN", "LMS_KEYS_SECRET_SEED", "LMS_NOTIFICATIONS_SMS4B_TOKEN", "LAB_OWN_WORD")
 
 
 @pytest.fixture(scope="module")
@@ -45,7 +46,10 @@ def good(dev: Prepared) -> str:
 def bad(dev: Prepared, good: str) -> str:
     """A client whose pods write secrets into their log, and crash."""
     client = fresh()
-    settings = {"lms_environment": {"LAB_CRASH": "3", "LAB_TELL": " ".join(TOLD)}}
+    words = ["--namespace=lms-dev", "--from-literal=word=canary of nobody else's", "--dry-run=client", "--output=json"]
+    dev.lab.kubectl("apply", "-f", "-", text=dev.lab.kubectl("create", "secret", "generic", "own-words", *words))
+    own = {"lms_secret_environment": {"LAB_OWN_WORD": {"name": "own-words", "key": "word"}}}
+    settings = {"lms_environment": {"LAB_CRASH": "3", "LAB_TELL": " ".join(TOLD)}, **own}
     done = dev.provision(client, "-e", json.dumps(settings), check=False)
     assert done.returncode == 2, done.stdout + done.stderr
     assert_told_without_secrets(done.stdout, dev)

@@ -360,8 +360,11 @@ def with_cluster_rights(namespace: Namespace) -> Iterator[dict[str, Obj]]:
         for publish, faults in (("none", hidden), ("ingress", published)):
             told.update(namespace.wait([fault.client for fault in faults], SHORT_WAIT_SECONDS, publish=publish))
         namespace.remove(*NODES)
-        namespace.apply(SILENT_NODE, *environment(SILENT_FAULT))
+        namespace.apply(SILENT_NODE)
         lab.kubectl("patch", "node", "verdict-silent", "--subresource=status", "--type=merge", "-p", node_status(ready=False))
+        closed = 'jsonpath={.spec.taints[?(@.effect=="NoSchedule")].key}=node.kubernetes.io/not-ready'
+        lab.kubectl("wait", "node", "verdict-silent", f"--for={closed}", "--timeout=60s")
+        namespace.apply(*environment(SILENT_FAULT))
         told.update(namespace.wait([SILENT_FAULT.client], FEW_SECONDS, publish="none"))
         yield told
     finally:

@@ -54,8 +54,8 @@ def _psql(host: str, password: str = "wrong") -> str:
 
 
 def _until_it_fails(host: str) -> str:
-    """Return a script that logs in again and again until that fails."""
-    return f"while {_psql(host, '$SUPERUSER')}; do read -rt 0.2 <> <(:); done; exit 2"
+    """Return a script that logs in again and again until that fails, and says nothing before."""
+    return f"while {_psql(host, '$SUPERUSER')} >/dev/null; do read -rt 0.2 <> <(:); done; exit 2"
 
 
 def _at(server: str, statement: str, user: str = "postgres") -> str:
