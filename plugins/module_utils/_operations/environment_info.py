@@ -240,7 +240,7 @@ def _wait(observer: Observer, known: t.Mapping[ClientId, Known], params: t.Mappi
             one.seconds = taken
             name = "" if len(known) == 1 else f"{client} "
             for text in one.verdict.progress:
-                if text not in told.get(client, ()) and not _needless(one.verdict, params):
+                if text not in told.get(client, ()) and not _needless(one.verdict, changed=_changed(client, params, observer)):
                     lines.tell(name + text)
             told[client] = one.verdict.progress
             if params["restart_stuck"] and one.verdict.stuck and not last and (done := observer.restart(one.seen)):
@@ -252,9 +252,14 @@ def _wait(observer: Observer, known: t.Mapping[ClientId, Known], params: t.Mappi
     return certain
 
 
-def _needless(verdict: Verdict, params: t.Mapping[str, t.Any]) -> bool:
+def _needless(verdict: Verdict, *, changed: bool) -> bool:
     """Return whether the screen at the end says all that a line of progress would: a failure, or ready with nothing changed."""
-    return verdict.certain and (verdict.phase is not Phase.READY or params["changes"] == 0)
+    return verdict.certain and (verdict.phase is not Phase.READY or not changed)
+
+
+def _changed(client: ClientId, params: t.Mapping[str, t.Any], observer: Observer) -> bool:
+    """Return whether the run has changed something of a client's: before this task, or by a restart."""
+    return params["changes"] != 0 or client in observer.restarted
 
 
 def _overdue(one: Judged) -> Judged:
@@ -288,7 +293,7 @@ def _screen(client: ClientId, one: Judged, known: Known, params: t.Mapping[str, 
             client.id, params["namespace"], one.verdict, address=address, image=image, pods=pods, not_seen=not_seen, why=why
         )
     elif one.verdict.phase is Phase.READY:
-        lines = ready(client.id, address, taken, image=image, changed=params["changes"] != 0 or client in observer.restarted)
+        lines = ready(client.id, address, taken, image=image, changed=_changed(client, params, observer))
     elif one.verdict.phase is Phase.SUSPENDED:
         lines = [f"{client} in {params['namespace']} is suspended: it is scaled to zero"]
     else:

@@ -509,6 +509,7 @@ def test_what_had_failed_before_the_run_is_tried_again_by_a_restart(api: FakeApi
         "pod 6d9f-x2k1p: the container c42 ends with exit code 3",
         "that was so before this run: the pods are made anew",
     ]
+    assert shown[-3].endswith(" s  1 of 1 ready")
     assert shown[-2].startswith("C42 is ready after 0."), "and not that nothing changed"
     assert len(api.writes()) == 1
 
