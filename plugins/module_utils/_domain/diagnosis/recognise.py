@@ -29,7 +29,7 @@ _DATABASES = (
             "database": "ClickHouse",
             "host_setting": "lms_clickhouse_host",
             "address_settings": "lms_clickhouse_host, lms_clickhouse_port",
-            "tls_settings": "lms_clickhouse_secure",
+            "tls_settings": "lms_clickhouse_secure or lms_clickhouse_ca",
         },
     ),
     (
@@ -46,7 +46,7 @@ _ANY_DATABASE = {
     "database": "the database",
     "host_setting": "lms_postgres_host or lms_clickhouse_host",
     "address_settings": "lms_postgres_host, lms_postgres_port, lms_clickhouse_host, lms_clickhouse_port",
-    "tls_settings": "lms_postgres_sslmode, lms_postgres_ca or lms_clickhouse_secure",
+    "tls_settings": "lms_postgres_sslmode, lms_postgres_ca, lms_clickhouse_secure or lms_clickhouse_ca",
 }
 # A line by which a program ends whatever the lines before it say, and one that says that it got over them.
 _LAST_WORD = re.compile(r"^\W*(panic|fatal error|Traceback|Exception in thread)\b")

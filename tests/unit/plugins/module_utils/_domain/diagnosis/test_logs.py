@@ -69,7 +69,7 @@ def test_the_last_telling_line_is_believed(log: list[str], expected: tuple[str, 
 def test_each_database_has_its_own_settings() -> None:
     tls = "x509: certificate signed by unknown authority"
     assert told(f"postgres: {tls}").next.startswith("correct lms_postgres_sslmode or lms_postgres_ca, then")
-    assert told(f"clickhouse: {tls}").next.startswith("correct lms_clickhouse_secure, then")
+    assert told(f"clickhouse: {tls}").next.startswith("correct lms_clickhouse_secure or lms_clickhouse_ca, then")
 
 
 def test_every_setting_that_is_named_is_one() -> None:
