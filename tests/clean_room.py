@@ -146,7 +146,7 @@ def take_away(room: Path) -> None:
 def keep(seconds: Sequence[tuple[str, float]], kept: Path = CACHE / "clean-room.json") -> None:
     """Keep for `make bench` how long each target took: the first, from an empty cache, by its name, and others by what came before."""
     names = [
-        " after ".join([target, *(before for before, _taken in reversed(seconds[:number]))]) for number, (target, _) in enumerate(seconds)
+        " after ".join([target, *(before for before, _taken in reversed(seconds[:number]))]) for number, (target, _taken) in enumerate(seconds)
     ]
     figures = json.loads(kept.read_text()) if kept.exists() else {}
     kept.parent.mkdir(parents=True, exist_ok=True)
