@@ -121,7 +121,7 @@ def test_a_new_client_is_all_new_and_then_nothing(deployer: Deployer) -> None:
     assert [reason for _kind, reason in named(before)] == ["new"] * 4
     after = deployer.compare(requests)
     assert (after["differing"], after["unchanged"], after["orphaned"], after["taken_back"]) == ([], 4, [], [])
-    assert after["jobs"] == {"create": [], "delete": [], "running": [], "pending": {}, "done": {}, "statuses": {}}
+    assert after["jobs"] == {"create": [], "delete": [], "running": [], "pending": {}, "deadline": 0, "done": {}, "statuses": {}}
     assert after["calls"] == 5
 
 

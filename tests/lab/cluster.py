@@ -19,6 +19,7 @@ RUNS_PODS = ("node ready", "kube-proxy", "scheduler", "controller-manager")
 DEPLOYMENTS = (("kube-system", "coredns"), ("traefik", "traefik"))  # what the cluster runs in pods
 DISK_SIGNALS = ("nodefs.available", "nodefs.inodesFree", "imagefs.available", "imagefs.inodesFree")  # a full disk is not the lab's to judge
 CNI_PROGRAMS = "/usr/lib/cni"
+SERVICES_ROUTED = "kubeproxy_sync_proxy_rules_last_timestamp_seconds"  # kube-proxy's own metric: when it last wrote all rules
 # How long a pretended node may be silent: under the load of a thousand pods its word comes late, and its pods would count as away.
 PRETENDED_NODES_PATIENCE = "--node-monitor-grace-period=900s"
 
@@ -108,7 +109,6 @@ def _control_plane(lab: Lab) -> list[Part]:
             lambda: healthy(10259),
             needs=["kube-apiserver"],
         ),
-        Step("system objects", lambda: _apply_system(lab), needs=["kube-apiserver"], once=True),
     ]
 
 
@@ -160,10 +160,12 @@ def _node(lab: Lab) -> list[Part]:
         Component(
             "kube-proxy",
             ["kube-proxy", f"--config={lab.path('kube-proxy.yaml')}", f"--hostname-override={NODE}"],
-            lambda: probes.accepts(lab.node, 10256),
+            lambda: probes.metric(f"http://{lab.node}:10249/metrics", SERVICES_ROUTED) > 0,
             needs=["node ready"],
             prepare=lambda: _write_kube_proxy(lab),
         ),
+        # Not before Services are routed: a pod that asks for one earlier waits half a minute for its connection to be given up.
+        Step("system objects", lambda: _apply_system(lab), needs=["kube-proxy"], once=True),
         Component(
             "netpol",
             ["netpol", f"--kubeconfig={pki}/netpol.kubeconfig", f"--node-name={NODE}", f"--service-cidr={SERVICES}"],

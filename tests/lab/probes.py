@@ -13,6 +13,16 @@ HANG_UP_SECONDS = 0.5
 
 def answers(url: str, *, status: int = 200, ca_file: Path | None = None, address: str | None = None) -> bool:
     """Whether GET `url` gets `status`, at `address` if its host does not resolve; without `ca_file` no certificate is judged."""
+    return _get(url, ca_file, address)[0] == status
+
+
+def metric(url: str, name: str) -> float:
+    """The value of a metric in Prometheus' text at `url`; 0 where nobody answers, or it is not there yet."""
+    return next((float(line.rpartition(" ")[2]) for line in _get(url)[1].splitlines() if line.startswith(name)), 0.0)
+
+
+def _get(url: str, ca_file: Path | None = None, address: str | None = None) -> tuple[int, str]:
+    """Status and body of the answer to GET `url`; 0 and nothing where there is none."""
     parts = urlsplit(url)
     host = parts.hostname or ""
     try:
@@ -20,9 +30,10 @@ def answers(url: str, *, status: int = 200, ca_file: Path | None = None, address
             connection = http.client.HTTPConnection(host, timeout=PATIENCE_SECONDS)
             connection.sock = _context(ca_file).wrap_socket(plain, server_hostname=host) if parts.scheme == "https" else plain
             connection.request("GET", parts.path or "/")
-            return connection.getresponse().status == status
+            answer = connection.getresponse()
+            return answer.status, answer.read().decode(errors="replace")
     except (OSError, http.client.HTTPException):
-        return False
+        return 0, ""
 
 
 def _context(ca_file: Path | None) -> ssl.SSLContext:

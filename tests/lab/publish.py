@@ -37,7 +37,7 @@ def parts(lab: Lab, push_images: Callable[[], None]) -> list[Part]:
         Step("images", push_images, needs=["registry"]),
         Step("api by the proxy", lambda: _check_proxy(lab), needs=["nginx", "kube-apiserver"]),
         Step("gateway api", lambda: _apply_gateway_api(lab), needs=["kube-apiserver"], once=True),
-        Step("ingress objects", lambda: _apply_traefik(lab), needs=["gateway api"], once=True),
+        Step("ingress objects", lambda: _apply_traefik(lab), needs=["gateway api", "kube-proxy"], once=True),
         Step("traefik", lambda: _wait_for_traefik(lab), needs=["ingress objects", *cluster.RUNS_PODS]),
     ]
 

@@ -163,7 +163,14 @@ JOB_FAULTS = (
     JobFault(220, "job_gone", "", "is gone: it was deleted", "run the same command again", ends=False, alone=False),
     # Its pod is taken away once it has failed, so that nothing says why.
     JobFault(
-        221, "job_failed", "exit 1", "failed (BackoffLimitExceeded)", "the Job is made anew", spec={"backoffLimit": 0}, early=False, alone=False
+        221,
+        "job_failed",
+        "exit 1",
+        "failed (BackoffLimitExceeded)",
+        "the Job is made anew",
+        spec={"backoffLimit": 0},
+        early=False,
+        alone=False,
     ),
     JobFault(
         222,
