@@ -145,9 +145,8 @@ def take_away(room: Path) -> None:
 
 def keep(seconds: Sequence[tuple[str, float]], kept: Path = CACHE / "clean-room.json") -> None:
     """Keep for `make bench` how long each target took: the first, from an empty cache, by its name, and others by what came before."""
-    names = [
-        " after ".join([target, *(before for before, _taken in reversed(seconds[:number]))]) for number, (target, _taken) in enumerate(seconds)
-    ]
+    targets = [target for target, _taken in seconds]
+    names = [" after ".join(reversed(targets[: number + 1])) for number in range(len(targets))]
     figures = json.loads(kept.read_text()) if kept.exists() else {}
     kept.parent.mkdir(parents=True, exist_ok=True)
     kept.write_text(json.dumps({**figures, **{name: taken for name, (_target, taken) in zip(names, seconds, strict=True)}}) + "\n")
