@@ -27,6 +27,7 @@ from in_venv import CACHE
 from measure import Run, measure
 from peer import apply_by_kubectl
 from status import named_right, verdicts
+from support.client_objects import referring
 from support.deployer import Deployer, audit_of
 from support.kills import kills
 from support.lab import PLAYBOOKS, ROOT, Lab, Prepared, start, stop
@@ -70,9 +71,8 @@ def one_client(lab: Lab, prepared: Prepared, folder: Path) -> Iterator[Figure]:
 def credentials(prepared: Prepared, client: str, folder: Path) -> Figure:
     """What `credentials` asks the API of a client that has everything, with the Secret that every client of a catalogue refers to."""
     deployer = Deployer(prepared.lab, prepared.namespace, folder, prepared.env["K8S_AUTH_API_KEY"])
-    watched = [{"name": "sms4b", "key": "token"}]
     audit = audit_of(prepared)
-    result = deployer.module("credentials", client=client, namespace=prepared.namespace, recorded="made", watched_secrets=watched)
+    result = deployer.module("credentials", client=client, namespace=prepared.namespace, recorded="made", requests=referring(client, "sms4b"))
     assert not (result.get("failed") or result["changed"]), result.get("msg", "credentials changed something")
     return Figure("API calls of credentials when all exist", len(audit.requests()), "calls", 2, 1)
 

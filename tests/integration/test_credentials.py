@@ -17,6 +17,7 @@ from typing import Any
 from urllib.parse import quote
 
 import pytest
+from support.client_objects import referring
 from support.deployer import Deployer
 from support.lab import Lab
 
@@ -186,14 +187,6 @@ def test_somebody_elses_secret_is_left_alone(deployer: Deployer) -> None:
     result = deployer.module("credentials", **wanted("C48"))
     assert "Secret test-credentials/rsa-secret-c48 exists and is not this collection's" in result["msg"]
     assert audit.writes() == []
-
-
-def referring(client: str, secret: str) -> list[dict[str, Any]]:
-    """Return the request of a Deployment whose container refers to the key `token` of a Secret."""
-    token = {"name": "TOKEN", "valueFrom": {"secretKeyRef": {"name": secret, "key": "token"}}}
-    spec = {"template": {"spec": {"containers": [{"name": "c", "env": [token]}]}}}
-    made = {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": f"lms-deployment-{client.lower()}"}, "spec": spec}
-    return [{"client": client, "stage": "environment", "file": "deployment.yml.j2", "object": made}]
 
 
 def test_a_brought_key_and_what_pods_refer_to_are_read(deployer: Deployer) -> None:

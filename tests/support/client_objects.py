@@ -1,14 +1,14 @@
 # Copyright: (c) 2026, the rarus.lms authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A client's objects with canaries wherever a secret may stand, for a fake API: what logs and archives must not show."""
+"""Objects for tests: a client's with canaries wherever a secret may stand, for a fake API: what logs and archives must not show."""
 
 from __future__ import annotations
 
 import base64
 import typing as t
 
-__all__ = ["CANARIES", "with_canaries"]
+__all__ = ["CANARIES", "referring", "with_canaries"]
 
 Obj = dict[str, t.Any]
 SPACE = "lms-dev"
@@ -38,3 +38,11 @@ def _object(api_version: str, kind: str, name: str, labels: dict[str, str], **mo
 
 def _base64(text: str) -> str:
     return base64.b64encode(text.encode()).decode()
+
+
+def referring(client: str, secret: str) -> list[Obj]:
+    """Return the request of a Deployment whose container refers to the key `token` of a Secret."""
+    token = {"name": "TOKEN", "valueFrom": {"secretKeyRef": {"name": secret, "key": "token"}}}
+    spec = {"template": {"spec": {"containers": [{"name": "c", "env": [token]}]}}}
+    made = {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": f"lms-deployment-{client.lower()}"}, "spec": spec}
+    return [{"client": client, "stage": "environment", "file": "deployment.yml.j2", "object": made}]
