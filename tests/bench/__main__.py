@@ -72,8 +72,8 @@ def credentials(prepared: Prepared, client: str, folder: Path) -> Figure:
     """What `credentials` asks the API of a client that has everything, with the Secret that every client of a catalogue refers to."""
     deployer = Deployer(prepared.lab, prepared.namespace, folder, prepared.env["K8S_AUTH_API_KEY"])
     audit = audit_of(prepared)
-    options = {"namespace": prepared.namespace, "recorded": "made", "requests": referring(client, "sms4b")}
-    result = deployer.module("credentials", client=client, **options)
+    asked = referring(client, "sms4b")
+    result = deployer.module("credentials", client=client, namespace=prepared.namespace, recorded="made", requests=asked)
     assert not (result.get("failed") or result["changed"]), result.get("msg", "credentials changed something")
     return Figure("API calls of credentials when all exist", len(audit.requests()), "calls", 2, 1)
 
