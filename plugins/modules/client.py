@@ -36,7 +36,7 @@ options:
   organisation:
     description:
       - Name of the organisation, any text of one line and up to 256 characters, kept byte for byte. Empty leaves what the record has.
-      - Without O(client), an organisation that is on the list already is refused, unless O(confirm) names its first client.
+      - Without O(client), an organisation that is on the list already is refused, unless O(confirm) names its latest client.
     type: str
     default: ""
   contacts:
@@ -81,7 +81,7 @@ options:
   confirm:
     description:
       - With O(state=retired) the id of the client, typed again.
-      - Without O(client) the id of the organisation's first client, so that it gets a second one.
+      - Without O(client) the id of the organisation's client, the latest of several, so that it gets one more.
     type: str
     default: ""
   catalogue:

@@ -100,6 +100,7 @@ def test_the_cost_of_an_id_and_of_one_client_does_not_grow_with_the_list(deploye
         "update configmaps/lms-client-counter",
         "create configmaps/lms-organisation-N",
         "create configmaps/lms-client-cN",
+        "update configmaps/lms-organisation-N",
         "get configmaps/lms-client-cN",
     ]
     everybody = deployer.module("client_info", namespace=SPACE)["clients"]

@@ -23,7 +23,7 @@ from .._k8s.api import Api
 from .._k8s.connection import KUBERNETES_OPTIONS, PLACE_OPTIONS, connect
 from .client_contacts import store_contacts
 from .client_numbers import form_id, last_number, next_id
-from .client_organisations import Index, keep_first, name_first, read_index
+from .client_organisations import Index, begin, end, keep_first, read_index
 from .registry import ATTEMPTS, actor_or_default, change_record, known_record, read_record
 
 __all__ = ["ARGUMENT_SPEC", "OPERATION", "run"]
@@ -178,51 +178,54 @@ def _found_or_made(api: Api, registry: str, wish: Wish, params: t.Mapping[str, t
 def _formed(api: Api, registry: str, wish: Wish, params: t.Mapping[str, t.Any], context: Context) -> Record:
     """Return the record of a client whose id was formed; ids that somebody claimed by hand are passed over.
 
-    The index of organisations names the id before there is a record: a run that ends between the two leaves no client that nobody knows of,
-    and of two runs at once for one organisation the second is refused.
+    The index of organisations says what is begun before there is a record: a run that ends between the two leaves no client that nobody
+    knows of, and of two runs at once for one organisation the second is refused.
     """
     if context.check_mode:
-        begun = _index_without_first(api, registry, wish.organisation, params["confirm"]).begun
+        begun = _index_for_one_more(api, registry, wish.organisation, params["confirm"]).begun
         return _fresh(begun or next_id(last_number(api, registry)), registry, wish, params)
     for _attempt in range(FORMED_AT_MOST):
-        wanted = _named(api, registry, wish, params)
+        wanted, index = _begun(api, registry, wish, params)
         try:
-            return Record.from_object(api.create(wanted.to_object()), wanted.client)
+            record = Record.from_object(api.create(wanted.to_object()), wanted.client)
         except ConflictError:
             continue
+        end(api, record, index)
+        return record
     raise ConflictError(
         f"client: the {FORMED_AT_MOST} ids that were formed are all claimed by hand, {wanted.client} being the last.",
         hint="Run the same again: it goes on from there.",
     )
 
 
-def _named(api: Api, registry: str, wish: Wish, params: t.Mapping[str, t.Any]) -> Record:
-    """Return the record to create: of an id that is formed now and that the index names then, or of the one that it names already."""
+def _begun(api: Api, registry: str, wish: Wish, params: t.Mapping[str, t.Any]) -> tuple[Record, dict[str, t.Any]]:
+    """Return the record to create, of an id that is formed now or was begun already, and the index, which says so."""
     formed: ClientId | None = None
     for _attempt in range(ATTEMPTS):
-        index = _index_without_first(api, registry, wish.organisation, params["confirm"])
+        index = _index_for_one_more(api, registry, wish.organisation, params["confirm"])
         formed = index.begun or formed or form_id(api, registry)
         wanted = _fresh(formed, registry, wish, params)
         try:
-            if not index.begun:
-                name_first(api, wanted, index)
-            return wanted
+            return wanted, begin(api, wanted, index)
         except ConflictError:
             continue
     raise ConflictError(f"organisation: its index was changed by other runs {ATTEMPTS} times on end.", hint="Run the same again later.")
 
 
-def _index_without_first(api: Api, registry: str, organisation: str, confirm: str) -> Index:
-    """Return the organisation's index. Raises InputError where it is on the list already, unless its first client was typed."""
+def _index_for_one_more(api: Api, registry: str, organisation: str, confirm: str) -> Index:
+    """Return the organisation's index. Raises InputError where it is on the list already, unless its latest client was typed.
+
+    The latest, not the first: so a form that was sent twice, since nobody knows what became of it, makes one client.
+    """
     index = read_index(api, registry, organisation)
-    first = index.first
-    if first is not None and confirm != first.client.id:
-        raise InputError(
-            f"organisation: is that of {first.client} already ({first.phase}, since {first.created}).",
-            hint=f"Work on that one by -e client={first.client}, or have a second one by -e confirm={first.client}.",
-            data={"client": first.client.id},
-        )
-    return index
+    if not index.clients or confirm == index.clients[-1].client.id:
+        return index
+    ids, latest = " and ".join(one.client.id for one in index.clients), index.clients[-1]
+    raise InputError(
+        f"organisation: is that of {ids} already ({latest.phase}, since {latest.created}).",
+        hint=f"Work on that one by -e client={latest.client}, or have one more by -e confirm={latest.client}.",
+        data={"client": latest.client.id},
+    )
 
 
 def _indexed(api: Api, record: Record, params: t.Mapping[str, t.Any], context: Context, *, new: bool, changed: bool) -> list[str]:

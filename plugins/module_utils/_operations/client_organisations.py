@@ -1,10 +1,11 @@
 # Copyright: (c) 2026, the rarus.lms authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The index of organisations: one ConfigMap an organisation names its first client, found by its name however long the list is.
+"""The index of organisations: one ConfigMap an organisation, found by its name however long the list is.
 
-Its data: client, organisation. It counts only while that client's record has the organisation and is not retired. Where an id is formed,
-the index comes first: one that names a client without a record is of a run that ended between the two, and the next run takes that id.
+Its data: organisation; client, the one that has it first; latest, the one that was formed for it last, where that is another; begun, an id
+whose record is about to be created. A client counts while its record has the organisation and is not retired. Where an id is formed, the
+index comes first: one that is begun and has no record is of a run that ended between the two, and the next run takes that id.
 """
 
 from __future__ import annotations
@@ -21,9 +22,11 @@ from .._k8s.api import Api
 from .._k8s.resources import Ref
 from .registry import read_record
 
-__all__ = ["Index", "keep_first", "name_first", "read_index", "without_index"]
+__all__ = ["Index", "begin", "end", "keep_first", "read_index", "without_index"]
 
 ATTEMPTS = 8
+# The keys of clients, in the order in which they came to the organisation.
+FIRST, LATEST, BEGUN = "client", "latest", "begun"
 
 Object = dict[str, t.Any]
 
@@ -32,31 +35,41 @@ Object = dict[str, t.Any]
 class Index:
     """An organisation's index.
 
-    found: the object, as it was read; first: the record of the client that has the organisation first; begun: the id of a client that is
-    not on the list, since the run that formed it has not come so far.
+    found: the object, as it was read; clients: the records of those that it names and that have the organisation, the first one first;
+    begun: the id of a client that is not on the list, since the run that formed it has not come so far; settled: the ids of the others.
     """
 
     found: Object | None = None
-    first: Record | None = None
+    clients: tuple[Record, ...] = ()
     begun: ClientId | None = None
+    settled: frozenset[ClientId] = frozenset()
 
 
 def read_index(api: Api, registry: str, organisation: str) -> Index:
-    """Return the index of an organisation; one GET, and one more for the record of the client that it names."""
+    """Return the index of an organisation; one GET, and one more for the record of each client that it names."""
     found = api.get(_ref(registry, organisation))
-    if found is None:
-        return Index()
-    client = _client(found)
-    record = read_record(api, registry, client)
-    if record is None:
-        return Index(found, begun=client)
-    return Index(found, first=record if _holds(record, organisation) else None)
+    return Index() if found is None else _index(api, found, organisation)
 
 
-def name_first(api: Api, record: Record, index: Index) -> None:
-    """Have an index without a first client name one that is about to be registered; raises ConflictError where it was changed since."""
-    if index.first is None:
-        _put(api, record, index.found)
+def begin(api: Api, record: Record, index: Index) -> Object:
+    """Have an index say that a client is about to be registered, and return it; raises ConflictError where it was changed since.
+
+    Nothing is written where it says so already.
+    """
+    if index.found is not None and index.begun == record.client:
+        return index.found
+    held = [one.client.id for one in index.clients]
+    data = {**dict(zip((FIRST, LATEST), held, strict=False)), BEGUN: record.client.id}
+    return _put(api, index.clients[0] if index.clients else record, index.found, data)
+
+
+def end(api: Api, record: Record, index: Object) -> None:
+    """Have an index that says what is begun say that it is done. Where somebody has changed it since, its next reader sees the record."""
+    data = {key: value for key, value in index["data"].items() if key != BEGUN}
+    try:
+        _put(api, record, index, {**data, LATEST if FIRST in data else FIRST: record.client.id})
+    except ConflictError:
+        return
 
 
 def keep_first(api: Api, record: Record, *, new: bool, write: bool) -> tuple[ClientId, bool]:
@@ -70,12 +83,14 @@ def keep_first(api: Api, record: Record, *, new: bool, write: bool) -> tuple[Cli
     ref = _ref(record.registry_namespace, record.organisation)
     found = None if new else api.get(ref)
     for _attempt in range(ATTEMPTS):
-        first = None if found is None else _holder(api, found, record.organisation, record)
-        if first is not None:
-            return first.client, False
+        index = Index() if found is None else _index(api, found, record.organisation, record)
+        first = index.clients[0].client if index.clients else None
+        if first is not None and (first != record.client or first in index.settled):
+            return first, False
+        begun = {BEGUN: index.begun.id} if index.begun else {}
         try:
             if write:
-                _put(api, record, found)
+                _put(api, record, found, {FIRST: record.client.id, **begun})
             return record.client, True
         except ConflictError:
             found = api.get(ref)
@@ -92,11 +107,16 @@ def without_index(api: Api, registry: str, records: t.Iterable[Record]) -> list[
     return [record for record in held if organisation_index_name(record.organisation) not in there]
 
 
-def _holder(api: Api, found: Object, organisation: str, own: Record) -> Record | None:
-    """Return the record of the client that an index names, None where it is stale; `own` is not read again."""
-    client = _client(found)
-    record = own if own.client == client else read_record(api, found["metadata"]["namespace"], client)
-    return record if record is not None and _holds(record, organisation) else None
+def _index(api: Api, found: Object, organisation: str, own: Record | None = None) -> Index:
+    """Return the index that an object is; `own` is a record that is not read again."""
+    named = _named(found)
+    registry = found["metadata"]["namespace"]
+    records = {
+        client: own if own and own.client == client else read_record(api, registry, client) for client in dict.fromkeys(named.values())
+    }
+    begun = named.pop(BEGUN, None)
+    held = tuple(record for record in records.values() if record is not None and _holds(record, organisation))
+    return Index(found, held, begun if begun and records[begun] is None else None, frozenset(named.values()))
 
 
 def _holds(record: Record, organisation: str) -> bool:
@@ -104,28 +124,28 @@ def _holds(record: Record, organisation: str) -> bool:
     return record.phase != RETIRED and comparable(record.organisation) == comparable(organisation)
 
 
-def _client(found: Object) -> ClientId:
-    """Return the client that an index names; raises LmsError where it is not ours or damaged."""
+def _named(found: Object) -> dict[str, ClientId]:
+    """Return the clients that an index names, by key and in their order; raises LmsError where it is not ours or damaged."""
     where = str(Ref.of(found))
     labels = found["metadata"].get("labels") or {}
     if (labels.get(MANAGED_BY), labels.get(RECORD_LABEL)) != (MANAGER, RECORD_OF_ORGANISATION):
         raise LmsError(f"{where} exists and is not this collection's: its labels do not say so.", hint="Rename or remove it.")
+    data = found.get("data") or {}
     try:
-        return ClientId.parse((found.get("data") or {}).get("client"), "client")
+        return {key: ClientId.parse(data.get(key), key) for key in [key for key in (FIRST, LATEST, BEGUN) if key in data] or [FIRST]}
     except InputError as error:
         raise LmsError(f"{where} is damaged: {error.message}", hint="Remove it: the next edit of the organisation makes it anew.") from None
 
 
-def _put(api: Api, record: Record, found: Object | None) -> None:
-    """Create an index, or replace the stale one that was read; raises ConflictError where somebody else was faster."""
-    data = {"client": record.client.id, "organisation": record.organisation}
+def _put(api: Api, record: Record, found: Object | None, clients: t.Mapping[str, str]) -> Object:
+    """Create an index, or replace the one that was read, and return it; raises ConflictError where somebody else was faster."""
+    data = {"organisation": record.organisation, **clients}
     if found is not None:
-        api.replace({**found, "data": data})
-        return
+        return api.replace({**found, "data": data})
     ref = _ref(record.registry_namespace, record.organisation)
     labels = {MANAGED_BY: MANAGER, RECORD_LABEL: RECORD_OF_ORGANISATION}
     metadata = {"name": ref.name, "namespace": ref.namespace, "labels": labels}
-    api.create({"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": data})
+    return api.create({"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": data})
 
 
 def _ref(registry: str, organisation: str) -> Ref:

@@ -81,12 +81,14 @@ def noted_as_made(api: Api, record: Record | None, fresh: Record, actor: str) ->
     From then on nobody draws new ones: it is done before the first of them is brought from elsewhere. Which Jobs were done is forgotten,
     as the databases may have other logins by now than those that are brought.
     """
-    if record is not None:
-        return change_record(api, record, lambda found: found.begun(actor).with_(credentials=RECORD_MADE, databases={}))[0]
-    wanted = fresh.begun(actor).with_(credentials=RECORD_MADE)
-    api.create(wanted.to_object())
-    keep_first(api, wanted, new=True, write=True)
-    return wanted
+    if record is None:
+        noted = fresh.begun(actor).with_(credentials=RECORD_MADE)
+        api.create(noted.to_object())
+    else:
+        noted, _written = change_record(api, record, lambda found: found.begun(actor).with_(credentials=RECORD_MADE, databases={}))
+    # Of a record that was found too: the run that created it may have been killed right then.
+    keep_first(api, noted, new=record is None, write=True)
+    return noted
 
 
 def listed(work: Work) -> Secrets:

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import json
 import re
 import typing as t
@@ -188,7 +189,7 @@ def test_forming_an_id_costs_the_same_however_long_the_list_is(fake_api: FakeApi
         calls.append([f"{request.method} {request.path}" for request in fake_api.requests])
         for more in range(600 * number, 600 * (number + 1)):
             fake_api.add(record_object(1000 + more))
-    assert [len(made) for made in calls] == [5, 5, 5]
+    assert [len(made) for made in calls] == [6, 6, 6]
 
 
 def test_who_is_overtaken_while_the_counter_moves_takes_the_next_number(fake_api: FakeApi) -> None:
@@ -250,7 +251,26 @@ def test_a_second_client_of_an_organisation_needs_its_first_ones_id(fake_api: Fa
 def index_of(fake_api: FakeApi, organisation: str) -> str | None:
     """Return the client that an organisation's index names."""
     stored = fake_api.stored("ConfigMap", organisation_index_name(organisation))
-    return None if stored is None else str(stored["data"]["client"])
+    return None if stored is None else stored["data"].get("client")
+
+
+def test_one_more_client_of_an_organisation_needs_the_latest_ones_id(fake_api: FakeApi) -> None:
+    """So a form that is typed again, after a kill that nobody saw the end of, makes no third one."""
+    form(fake_api, "Acme")
+    form(fake_api, "Acme", confirm="C1")
+    with pytest.raises(InputError, match="organisation: is that of C1 and C2 already") as caught:
+        form(fake_api, "Acme", confirm="C1")
+    assert caught.value.data == {"client": "C2"}
+    assert form(fake_api, "Acme", confirm="C2") == "C3"
+    register(fake_api, client="C3", state="retired", confirm="C3")
+    assert form(fake_api, "Acme", confirm="C1") == "C4", "one that has left is not the latest any more"
+
+
+def test_a_record_that_was_removed_by_hand_does_not_give_its_id_again(fake_api: FakeApi) -> None:
+    form(fake_api, "Acme")
+    fake_api.remove("ConfigMap", "lms-client-c1")
+    assert form(fake_api, "Acme") == "C2"
+    assert index_of(fake_api, "Acme") == "C2"
 
 
 def test_the_index_says_who_was_first_and_is_no_record(fake_api: FakeApi) -> None:
@@ -260,7 +280,7 @@ def test_the_index_says_who_was_first_and_is_no_record(fake_api: FakeApi) -> Non
     assert stored is not None
     assert re.fullmatch("lms-organisation-[0-9a-f]{16}", stored["metadata"]["name"])
     assert stored["metadata"]["labels"] == {"app.kubernetes.io/managed-by": "rarus.lms", "rarus.lms/record": "organisation"}
-    assert stored["data"] == {"client": "C1", "organisation": "Acme"}
+    assert stored["data"] == {"client": "C1", "latest": "C2", "organisation": "Acme"}
     assert [one["client"] for one in operate(fake_api, client_info.OPERATION)["clients"]] == ["C1", "C2"]
 
 
@@ -337,7 +357,7 @@ def anna() -> str:
     return json.dumps([{"name": "Anna"}])
 
 
-@pytest.mark.parametrize("number", range(1, 8))
+@pytest.mark.parametrize("number", range(1, 9))
 @pytest.mark.parametrize("after", [False, True])
 def test_a_run_that_is_killed_while_it_forms_an_id_leaves_no_client_that_nobody_knows_of(
     fake_api: FakeApi, monkeypatch: pytest.MonkeyPatch, anna: str, number: int, after: bool
@@ -357,6 +377,23 @@ def test_a_run_that_is_killed_while_it_forms_an_id_leaves_no_client_that_nobody_
     assert first in ("C2", "C3")
     assert made == [f"lms-client-{first.lower()}", f"lms-contacts-{first.lower()}", organisation_index_name("Acme")]
     assert contacts_of(fake_api, first.lower()) == [{"name": "Anna", "role": "", "phones": [], "mailboxes": []}]
+
+
+@pytest.mark.parametrize("number", range(1, 9))
+@pytest.mark.parametrize("after", [False, True])
+def test_a_form_for_one_more_client_that_was_killed_and_is_sent_again_makes_one(
+    fake_api: FakeApi, monkeypatch: pytest.MonkeyPatch, number: int, after: bool
+) -> None:
+    form(fake_api, "Acme")
+    with monkeypatch.context() as patched:
+        kill_at(patched, number, after=after)
+        with contextlib.suppress(KilledError):
+            form(fake_api, "Acme", confirm="C1")
+    with contextlib.suppress(InputError):
+        form(fake_api, "Acme", confirm="C1")
+    assert len(records_of(fake_api)) == 2
+    register(fake_api, client="C1", organisation="Acme")
+    assert index_of(fake_api, "Acme") == "C1"
 
 
 class KilledError(BaseException):
@@ -385,12 +422,12 @@ def test_an_id_that_was_begun_is_taken_up_and_told_in_a_dry_run(fake_api: FakeAp
     with monkeypatch.context() as patched, pytest.raises(KilledError):
         kill_at(patched, 4, after=True)
         form(fake_api, "Acme")
-    assert (index_of(fake_api, "Acme"), records_of(fake_api)) == ("C2", ["lms-client-c1"])
+    assert (index_of(fake_api, "Acme"), records_of(fake_api)) == (None, ["lms-client-c1"])
     assert form(fake_api, "Acme", check_mode=True) == "C2"
     assert form(fake_api, "Other") == "C3"
     fake_api.requests.clear()
     assert form(fake_api, "Acme") == "C2"
-    assert [request.method for request in fake_api.requests] == ["GET", "GET", "POST"]
+    assert [request.method for request in fake_api.requests] == ["GET", "GET", "POST", "PUT"]
 
 
 def test_an_id_that_was_begun_and_is_somebody_elses_now_is_not_taken_up(fake_api: FakeApi, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -148,7 +148,7 @@ def test_a_second_run_writes_nothing_before_and_after_provisioning(cluster: Fake
     assert (cluster.writes(), lines) == ([], [])
 
 
-@pytest.mark.parametrize("step", range(1, 8))
+@pytest.mark.parametrize("step", range(1, 9))
 def test_what_was_killed_at_any_step_is_finished_by_the_next_run(cluster: FakeApi, monkeypatch: pytest.MonkeyPatch, step: int) -> None:
     exchange, writes = transport.Transport.exchange, itertools.count(1)
 
@@ -159,9 +159,10 @@ def test_what_was_killed_at_any_step_is_finished_by_the_next_run(cluster: FakeAp
 
     monkeypatch.setattr(transport.Transport, "exchange", killed)
     with pytest.raises(KeyboardInterrupt):
-        adopt(cluster)
-    adopt(cluster)
+        adopt(cluster, organisation="Romashka")
+    adopt(cluster, organisation="Romashka")
     assert value(cluster, "postgres-password") == "CanaryPostgres1"
+    assert stored(cluster, "ConfigMap", organisation_index_name("Romashka"))["data"]["client"] == "C42"
     assert adopt(cluster)["changed"] is False
 
 
