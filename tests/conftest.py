@@ -10,6 +10,8 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 
 import pytest
+from faults import FaultProxy
+from support.faults import faulty_api
 from support.lab import LABS, Lab, start, stop
 
 RUNNING = pytest.StashKey[Lab]()
@@ -74,6 +76,13 @@ def lab(pytestconfig: pytest.Config) -> Iterator[Lab]:
                 session.callback(stop, name)
             running = start(name)
         pytestconfig.stash[RUNNING] = running
+        yield running
+
+
+@pytest.fixture(scope="module")
+def proxy(lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> Iterator[FaultProxy]:
+    """Provide the programmable proxy before the lab's API."""
+    with faulty_api(lab, tmp_path_factory.mktemp("proxy")) as running:
         yield running
 
 

@@ -7,6 +7,10 @@ from __future__ import annotations
 
 from ansible_collections.rarus.lms.plugins.module_utils._operations.namespace_info import OPERATION
 from ansible_collections.rarus.lms.plugins.plugin_utils.in_process import InProcessAction
+from ansible_collections.rarus.lms.plugins.plugin_utils.templates import compiled_templates
+
+# Ansible imports an action before it forks a process for each task. So the templates are compiled once here, and not in each process anew.
+compiled_templates()
 
 
 class ActionModule(InProcessAction):

@@ -49,18 +49,14 @@ _raw:
 """
 
 import typing as t
-from pathlib import Path
 
 from ansible.errors import AnsibleError
 from ansible.plugins.lookup import LookupBase
 from ansible_collections.rarus.lms.plugins.module_utils._core.errors import LmsError
 from ansible_collections.rarus.lms.plugins.module_utils._domain.client_id import ClientId
 from ansible_collections.rarus.lms.plugins.module_utils._domain.kinds import plain
-from ansible_collections.rarus.lms.plugins.module_utils._domain.requests import compiled, render_requests
-from ansible_collections.rarus.lms.plugins.module_utils._domain.templates import find_sources
-from ansible_collections.rarus.lms.plugins.plugin_utils.variables import templates_folders
-
-COLLECTION_TEMPLATES = Path(__file__).parents[2] / "roles" / "requests" / "templates"
+from ansible_collections.rarus.lms.plugins.module_utils._domain.requests import render_requests
+from ansible_collections.rarus.lms.plugins.plugin_utils.templates import compiled_templates, templates_folders
 
 
 class LookupModule(LookupBase):
@@ -74,8 +70,7 @@ class LookupModule(LookupBase):
         given = [client for term in terms for client in (term if isinstance(term, list) else [term])]
         try:
             clients = [ClientId.parse(plain(client)) for client in given]
-            own = templates_folders(variables or {}, settings.get("templates_dir", ""))
-            templates = compiled(find_sources(COLLECTION_TEMPLATES, *own))
+            templates = compiled_templates(*templates_folders(variables or {}, settings.get("templates_dir", "")))
             return [render_requests(templates, clients, settings, fingerprints=fingerprints, stage=self.get_option("stage") or "")]
         except LmsError as error:
             raise AnsibleError(error.as_result()["msg"]) from None

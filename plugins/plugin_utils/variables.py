@@ -6,17 +6,14 @@
 from __future__ import annotations
 
 import typing as t
-from pathlib import Path
 
 from ansible.errors import AnsibleError
 from ansible_collections.rarus.lms.plugins.module_utils._core.errors import InputError
 from ansible_collections.rarus.lms.plugins.module_utils._domain.settings import PREFIX
 
-__all__ = ["CATALOGUES", "catalogue_of", "settings_given", "templates_folders"]
+__all__ = ["CATALOGUES", "catalogue_of", "settings_given"]
 
 CATALOGUES = "lms_catalogues"
-# What Ansible passes over in a folder of inventories, beside hidden files.
-PASSED_OVER = {"group_vars", "host_vars", "vars_plugins"}
 
 
 def settings_given(templar: t.Any, variables: t.Mapping[str, t.Any], prefix: str = PREFIX) -> dict[str, t.Any]:
@@ -39,23 +36,3 @@ def catalogue_of(variables: t.Mapping[str, t.Any]) -> str:
     hosts = list((variables.get("groups") or {}).get(CATALOGUES) or [])
     own = str(variables.get("inventory_hostname", ""))
     return own if own in hosts else str(hosts[0]) if len(hosts) == 1 else ""
-
-
-def templates_folders(variables: t.Mapping[str, t.Any], name: str) -> list[Path]:
-    """Return the catalogue's folder of request templates as a list of one; none where it names none.
-
-    name: the setting templates_dir; a relative one is looked for from the catalogue's folder, or from the playbook's where the
-    inventory is no file. Raises InputError for a folder that Ansible reads as an inventory.
-    """
-    if not name:
-        return []
-    folder = (Path(str(variables.get("inventory_dir") or variables.get("playbook_dir") or ".")) / name).resolve()
-    for source in map(Path, variables.get("ansible_inventory_sources") or []):
-        if source.is_dir() and folder.is_relative_to(source.resolve()):
-            inside = folder.relative_to(source.resolve()).parts
-            if not inside or not (inside[0].startswith(".") or inside[0] in PASSED_OVER):
-                raise InputError(
-                    f"{PREFIX}templates_dir: {name} lies in {source}, all of whose files Ansible reads as inventories. "
-                    "Expected one that it passes over, such as group_vars/templates, or one elsewhere."
-                )
-    return [folder]

@@ -85,13 +85,6 @@ def deployer(lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Dep
 
 
 @pytest.fixture(scope="module")
-def proxy(lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> Iterator[FaultProxy]:
-    """Provide the proxy before the lab's API."""
-    with faulty_api(lab, tmp_path_factory.mktemp("proxy")) as running:
-        yield running
-
-
-@pytest.fixture(scope="module")
 def tables() -> Iterator[dict[str, Table]]:
     """Provide the tables of docs/faults.md, and write those that are to be written."""
     with held(ENTRIES) as found:

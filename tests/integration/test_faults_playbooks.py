@@ -19,7 +19,7 @@ from pathlib import Path
 
 import pytest
 from faults import Cut, FaultProxy, Rule
-from support.faults import FAULTS, Entry, Fault, Row, Table, faulty_api, held, patience_of, plainly, root_url, writes
+from support.faults import FAULTS, Entry, Fault, Row, Table, held, patience_of, plainly, root_url, writes
 from support.ids import fresh
 from support.lab import PLAYBOOKS, Lab, Prepared
 from support.leaks import ON_SCREEN, WAYS, Canaries, Watched, Way, cluster_places, run_watched, seen_in
@@ -112,13 +112,6 @@ ENDINGS = {
 # What takes a client's public path away.
 UNPUBLISHED: dict[str, object] = {"lms_publish": "none"}
 KEYS = ("lms-credentials-", "rsa-secret-")
-
-
-@pytest.fixture(scope="module")
-def proxy(lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> Iterator[FaultProxy]:
-    """Provide the proxy before the lab's API."""
-    with faulty_api(lab, tmp_path_factory.mktemp("proxy")) as running:
-        yield running
 
 
 @dataclass

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 from faults import Cut, FaultProxy, Rule
 from support.deployer import COLLECTIONS, Deployer
-from support.faults import faulty_api, root_url
+from support.faults import root_url
 from support.lab import Lab
 
 NAMESPACE = "test-inventory"
@@ -87,13 +87,6 @@ def test_a_play_has_clients_as_hosts_and_their_words_as_data(fleet: Fleet, tmp_p
     debug, pong = (task["hosts"] for task in json.loads(done.stdout)["plays"][0]["tasks"])
     assert {client: result["msg"] for client, result in debug.items()} == ORGANISATIONS
     assert {result["ping"] for result in pong.values()} == {"pong"}
-
-
-@pytest.fixture(scope="module")
-def proxy(lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> Iterator[FaultProxy]:
-    """Provide a way to the API that fails as it is told."""
-    with faulty_api(lab, tmp_path_factory.mktemp("proxy")) as running:
-        yield running
 
 
 HEALS = [

@@ -26,7 +26,7 @@ from ansible_collections.rarus.lms.plugins.module_utils._k8s import transport
 from ansible_collections.rarus.lms.plugins.module_utils._operations.environment_info import OPERATION
 from faults import Cut, FaultProxy, Rule
 from support.deployer import Deployer
-from support.faults import BUSY, faulty_api, page, plainly, root_url, status, writes
+from support.faults import BUSY, page, plainly, root_url, status, writes
 from support.lab import Lab
 from support.tls import certificate
 from support.verdict_screens import PAGE, generated, plain, writing
@@ -118,13 +118,6 @@ def deployer(lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Dep
     lab.kubectl("apply", "-f", "-", text=json.dumps(deployment))
     yield made
     made.remove()
-
-
-@pytest.fixture(scope="module")
-def proxy(lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> Iterator[FaultProxy]:
-    """Provide the proxy before the lab's API."""
-    with faulty_api(lab, tmp_path_factory.mktemp("proxy")) as running:
-        yield running
 
 
 @pytest.fixture(scope="module")
