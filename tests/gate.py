@@ -1,7 +1,8 @@
 """The gate, as `make test` and .ci/run call it: lint, sanity, then all tests.
 
-Every step runs, whatever became of the one before; the last lines say which failed, and how long each took.
-The lab's parts take most of a first run: they are built in the background while lint and sanity run, and pytest waits for them.
+Every step runs, whatever became of the others; the last lines say which failed, and how long each took.
+Lint and sanity use one core each for most of their time, and the lab's parts take most of a first run: they run side by side, and pytest
+waits for them.
 """
 
 from __future__ import annotations
@@ -11,60 +12,68 @@ import subprocess
 import sys
 import tempfile
 import time
+from contextlib import ExitStack
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import IO
 
 ROOT = Path(__file__).resolve().parent.parent
-LAB = [sys.executable, str(ROOT / "tests" / "lab")]
-STEPS = {
+SIDE_BY_SIDE = {
     "lint": [sys.executable, "tests/lint.py"],
     "sanity": [sys.executable, "tests/sanity.py"],
-    "lab built": [],
-    # Two workers, each with a lab of its own; a file's tests stay together, in their order. The long files stand last, side by side.
-    "pytest": ["pytest", "-n", "2", "--dist", "loadfile", "--no-loadscope-reorder", "--durations=25", "tests/unit", "tests/integration"],
+    "lab built": [sys.executable, "tests/lab", "build"],
 }
-LOG_LINES = 60
+# Two workers, each with a lab of its own; a file's tests stay together, in their order. The long files stand last, side by side.
+PYTEST = ["pytest", "-n", "2", "--dist", "loadfile", "--no-loadscope-reorder", "--durations=25", "tests/unit", "tests/integration"]
 
 
-def wait_for(build: subprocess.Popen[bytes], log: Path) -> int:
-    """Wait for the lab's build; show the end of its log when it failed."""
-    if code := build.wait():
-        print("\n".join(log.read_text(errors="replace").splitlines()[-LOG_LINES:]))
-        print(f"the lab's parts could not be built; all lines: {log}")
-    return code
+@dataclass
+class Step:
+    """A process of the gate; its output goes to log, or to the terminal where there is none."""
 
+    name: str
+    command: list[str]
+    log: IO[bytes] | None = None
+    started: float = field(default_factory=time.monotonic)
+    seconds: float = 0.0
 
-def run(command: list[str]) -> int:
-    """Run one step and return its exit code; a step ends with the gate, and may tidy up."""
-    with subprocess.Popen(command, cwd=ROOT) as step:
-        try:
-            return step.wait()
-        except SystemExit:
-            step.terminate()
-            raise
+    def __post_init__(self) -> None:
+        """Start it."""
+        self.process = subprocess.Popen(self.command, cwd=ROOT, stdout=self.log, stderr=subprocess.STDOUT if self.log else None)
+
+    def wait(self) -> None:
+        """Wait for its end, and show what it wrote meanwhile."""
+        self.process.wait()
+        self.seconds = time.monotonic() - self.started
+        if self.log:
+            self.log.seek(0)
+            print(f"=== {self.name}\n{self.log.read().decode(errors='replace')}", end="", flush=True)
+
+    def end(self) -> None:
+        """End it, where it goes on; a step may tidy up."""
+        if self.process.poll() is None:
+            self.process.terminate()
+            self.process.wait()
 
 
 def main() -> None:
     signal.signal(signal.SIGTERM, lambda *_received: sys.exit("make test: told to end."))
-    with tempfile.NamedTemporaryFile(prefix="rarus-lms-build-", suffix=".log", delete=False) as log:
-        build = subprocess.Popen([*LAB, "build"], stdout=log, stderr=subprocess.STDOUT, cwd=ROOT)
-    results: dict[str, tuple[int, float]] = {}
     began = time.monotonic()
-    try:
-        for name, command in STEPS.items():
-            print(f"=== {name}", flush=True)
-            started = time.monotonic()
-            code = run(command) if command else wait_for(build, Path(log.name))
-            results[name] = (code, time.monotonic() - started)
-    finally:
-        if build.poll() is None:
-            build.terminate()
-            build.wait()
-    for name, (code, seconds) in results.items():
-        print(f"{name:<10} {'ok' if code == 0 else 'FAILED'}  {seconds:.0f} s")
+    steps: list[Step] = []
+    with ExitStack() as stack:
+        for name, command in SIDE_BY_SIDE.items():
+            steps.append(Step(name, command, stack.enter_context(tempfile.TemporaryFile())))
+            stack.callback(steps[-1].end)
+        for step in steps:
+            step.wait()
+        print("=== pytest", flush=True)
+        steps.append(Step("pytest", PYTEST))
+        stack.callback(steps[-1].end)
+        steps[-1].wait()
+    for step in steps:
+        print(f"{step.name:<10} {'FAILED' if step.process.returncode else 'ok'}  {step.seconds:.0f} s")
     print(f"make test: {time.monotonic() - began:.0f} s")
-    if all(code == 0 for code, _seconds in results.values()):
-        Path(log.name).unlink()
-    else:
+    if any(step.process.returncode for step in steps):
         sys.exit(1)
 
 

@@ -91,6 +91,8 @@ def main() -> None:
         "VIRTUAL_ENV": str(venv),
         "ANSIBLE_COLLECTIONS_PATH": str(COLLECTIONS),
     }
+    # What tests start thousands of times is compiled once.
+    environment.pop("PYTHONDONTWRITEBYTECODE", None)
     command = sys.argv[1:] or ["python", "--version"]
     try:
         os.execvpe(command[0], command, environment)

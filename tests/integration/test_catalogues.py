@@ -85,10 +85,13 @@ def test_a_third_catalogue_is_one_folder_and_may_have_templates_of_its_own(lab: 
     templates.mkdir()
     (templates / "service.json").write_text(SERVICE)
     (templates / "policy.yml").write_text(POLICY)
-    fill(catalogue, "lms-north", lms_publish="none", lms_database_prefix="north_", lms_templates_dir="../requests")
+    own = {"lms_publish": "none", "lms_database_prefix": "north_", "lms_templates_dir": "../requests", "lms_clickhouse_cluster": "lab"}
+    fill(catalogue, "lms-north", **own)
     north = lab.prepare(catalogue, namespace="lms-north", extra={"namespace_extra_rules": MAY_APPLY_POLICIES})
     client = fresh()
     assert f"{client} is ready" in north.provision(client).stdout
+    jobs = lab.get("jobs", namespace="lms-north", selector=f"rarus.lms/client={client}")["items"]
+    assert "ON CLUSTER 'lab'" in [one.get("value") for job in jobs for one in job["spec"]["template"]["spec"]["containers"][0]["env"]]
     service = lab.get("service", f"lms-service-{client.lower()}", "lms-north")
     assert service["metadata"]["annotations"]["team"] == "north"
     assert lab.get("networkpolicy", f"lms-{client.lower()}", "lms-north")["spec"]["podSelector"] == {

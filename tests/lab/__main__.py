@@ -235,10 +235,8 @@ def execute(name: str, command: list[str]) -> None:
     lab = running(name)
     if not command:
         raise LabError("exec: no command given; write it behind two dashes: `exec -- kubectl get pods`.")
-    added = {"PATH": f"{lab.bin}:{os.environ['PATH']}", "KUBECONFIG": str(lab.kubeconfig), "LAB_STATE": str(lab.path("lab.json"))}
-    bound = 'mount --bind "$0" /etc/hosts && exec "$@"'
-    argv = ["unshare", "--mount", "--propagation=private", "--", "sh", "-c", bound, str(lab.path("hosts")), *command]
-    os.execvpe(argv[0], argv, {**os.environ, **added})
+    argv = ["sh", str(Path(__file__).with_name("inside.sh")), str(lab.state), str(lab.bin), *command]
+    os.execvp(argv[0], argv)
 
 
 def logs(name: str, component: str) -> None:

@@ -67,7 +67,7 @@ class Lab:
 
     def command(self, *command: str) -> list[str]:
         """Return the whole command line that runs a command in the lab."""
-        return [sys.executable, str(PROGRAM), "exec", "--name", self.name, "--", *command]
+        return ["sh", str(PROGRAM / "inside.sh"), str(self.state), self.facts["bin"], *command]
 
     def kubectl(self, *words: str, text: str | None = None, check: bool = True) -> str:
         """Run kubectl as the administrator; return its standard output."""

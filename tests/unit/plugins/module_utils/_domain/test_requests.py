@@ -28,7 +28,6 @@ ROOT = Path(__file__).parents[5]
 TEMPLATES = ROOT / "roles" / "requests" / "templates"
 GOLDEN = Path(__file__).parent / "golden"
 C42 = ClientId(42)
-SECONDS_FOR_700 = 0.45
 
 BASE: dict[str, Any] = {
     "lms_namespace_id": "lms-dev",
@@ -342,12 +341,17 @@ MEASURE = """
 import sys, time
 sys.path[:0] = sys.argv[1:3]
 import test_requests as own
-from pathlib import Path
+import yaml
 templates = own.compiled(own.find_sources(own.TEMPLATES))
 clients, settings = [own.ClientId(number) for number in range(1, 118)], own.settings()
 begun = time.process_time()
-count = len(own.render_requests(templates, clients, settings))
-print(count, time.process_time() - begun)
+requests = own.render_requests(templates, clients, settings)
+rendered = time.process_time()
+texts = [yaml.dump(request["object"], Dumper=yaml.CSafeDumper) for request in requests]
+dumped = time.process_time()
+for text in texts:
+    yaml.load(text, Loader=yaml.CSafeLoader)
+print(len(requests), rendered - begun, time.process_time() - dumped)
 """
 
 
@@ -356,9 +360,10 @@ def test_a_template_is_compiled_once_in_a_process() -> None:
     assert all(one is other for one, other in zip(first, second, strict=True))
 
 
-def test_seven_hundred_requests_take_less_than_half_a_second() -> None:
+def test_seven_hundred_requests_take_less_time_than_to_parse_their_yaml() -> None:
+    """Which rendering each of them by itself would take at least; 0.3 to 0.6 of it were seen."""
     path = [str(Path(__file__).parent), str(ROOT / "playbooks" / "collections")]
     done = subprocess.run([sys.executable, "-c", MEASURE, *path], capture_output=True, text=True, check=True)
-    count, seconds = done.stdout.split()
-    assert int(count) >= 700
-    assert float(seconds) < SECONDS_FOR_700
+    count, rendering, parsing = map(float, done.stdout.split())
+    assert count >= 700
+    assert rendering < parsing
