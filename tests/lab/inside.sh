@@ -5,4 +5,5 @@ folder=$1
 export PATH="$2:$PATH" KUBECONFIG="$folder/pki/admin.kubeconfig" LAB_STATE="$folder/lab.json"
 shift 2
 # $0 is the file with the lab's names; this process and its children alone see it.
+# shellcheck disable=SC2016  # it is the inner shell that expands what is quoted
 exec unshare --mount --propagation=private -- sh -c 'mount --bind "$0" /etc/hosts && exec "$@"' "$folder/hosts" "$@"

@@ -58,9 +58,10 @@ def begin(api: Api, record: Record, index: Index) -> Object:
     """
     if index.found is not None and index.begun == record.client:
         return index.found
-    held = [one.client.id for one in index.clients]
-    data = {**dict(zip((FIRST, LATEST), held, strict=False)), BEGUN: record.client.id}
-    return _put(api, index.clients[0] if index.clients else record, index.found, data)
+    held = index.clients
+    first = {FIRST: held[0].client.id} if held else {}
+    latest = {LATEST: held[-1].client.id} if len(held) > 1 else {}
+    return _put(api, held[0] if held else record, index.found, {**first, **latest, BEGUN: record.client.id})
 
 
 def end(api: Api, record: Record, index: Object) -> None:

@@ -16,6 +16,7 @@ from ansible_collections.rarus.lms.plugins.module_utils._domain.client_id import
 from ansible_collections.rarus.lms.plugins.module_utils._domain.names import organisation_index_name
 from ansible_collections.rarus.lms.plugins.module_utils._domain.record import Record
 from ansible_collections.rarus.lms.plugins.module_utils._k8s import transport
+from ansible_collections.rarus.lms.plugins.module_utils._operations import client as client_operation
 from ansible_collections.rarus.lms.plugins.module_utils._operations import client_info
 from ansible_collections.rarus.lms.plugins.module_utils._operations.client import ARGUMENT_SPEC, run
 from support.fake_api import FakeApi, Request
@@ -27,7 +28,7 @@ NAME = "lms-client-c42"
 @pytest.fixture(autouse=True)
 def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(transport, "FIRST_PAUSE_SECONDS", 0.01)
-    monkeypatch.setattr(transport, "REPEAT_SECONDS", 0.05)
+    monkeypatch.setattr(transport, "REPEAT_SECONDS", 0.3)
 
 
 def options(fake_api: FakeApi, **changes: t.Any) -> dict[str, t.Any]:
@@ -394,6 +395,22 @@ def test_a_form_for_one_more_client_that_was_killed_and_is_sent_again_makes_one(
     assert len(records_of(fake_api)) == 2
     register(fake_api, client="C1", organisation="Acme")
     assert index_of(fake_api, "Acme") == "C1"
+
+
+def test_each_client_whose_run_was_killed_before_its_end_is_the_latest(fake_api: FakeApi, monkeypatch: pytest.MonkeyPatch) -> None:
+    form(fake_api, "Acme")
+    form(fake_api, "Acme", confirm="C1")
+    for latest in ("C2", "C3"):
+        with monkeypatch.context() as patched, pytest.raises(KilledError):
+            patched.setattr(client_operation, "end", killed)
+            form(fake_api, "Acme", confirm=latest)
+    with pytest.raises(InputError, match="organisation: is that of C1 and C3 and C4 already"):
+        form(fake_api, "Acme", confirm="C3")
+
+
+def killed(*_arguments: object) -> t.NoReturn:
+    """End the run here."""
+    raise KilledError
 
 
 class KilledError(BaseException):

@@ -33,7 +33,7 @@ RECIPIENT = str(IDENTITY.to_public())
 @pytest.fixture(autouse=True)
 def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(transport, "FIRST_PAUSE_SECONDS", 0.01)
-    monkeypatch.setattr(transport, "REPEAT_SECONDS", 0.05)
+    monkeypatch.setattr(transport, "REPEAT_SECONDS", 0.3)
 
 
 def record(client: ClientId, **more: t.Any) -> dict[str, t.Any]:

@@ -30,7 +30,7 @@ def told(fake_api: FakeApi, *clients: str) -> list[dict[str, t.Any]]:
 def api(fake_api: FakeApi, monkeypatch: pytest.MonkeyPatch) -> FakeApi:
     """Provide two clients with credentials, one of them half way through a rotation, and a Secret of a third that holds contacts."""
     monkeypatch.setattr(transport, "FIRST_PAUSE_SECONDS", 0.01)
-    monkeypatch.setattr(transport, "REPEAT_SECONDS", 0.05)
+    monkeypatch.setattr(transport, "REPEAT_SECONDS", 0.3)
     for number in (42, 7):
         client = ClientId(number)
         secret = credentials.credentials_secret(client, namespace="lms-dev", user=client.name, made=MADE)

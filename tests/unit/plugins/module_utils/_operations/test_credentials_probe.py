@@ -64,7 +64,7 @@ def cluster(fake_api: FakeApi, monkeypatch: pytest.MonkeyPatch) -> Cluster:
     monkeypatch.setattr(fake_api, "_post", made.post)
     for module, name in ((waiting, "FIRST_PAUSE"), (waiting, "LONGEST_PAUSE"), (transport, "FIRST_PAUSE_SECONDS")):
         monkeypatch.setattr(module, name, 0.001)
-    monkeypatch.setattr(transport, "REPEAT_SECONDS", 0.05)
+    monkeypatch.setattr(transport, "REPEAT_SECONDS", 0.3)
     secret = credentials.credentials_secret(ClientId(42), namespace="lms-dev", user="c42", made="2026-11-21T09:00:00Z")
     fake_api.add(secret, credentials.rsa_secret(ClientId(42), namespace="lms-dev", key=KEY, made="2026-11-21T09:00:00Z"))
     return made
