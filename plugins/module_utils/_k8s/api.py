@@ -8,6 +8,8 @@ from __future__ import annotations
 import secrets
 import time
 import typing as t
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from http import HTTPStatus
 
 from .._core.errors import ConflictError
@@ -198,24 +200,29 @@ class Api:
     def _pages(
         self, read: t.Callable[[Object], T], path: str, query: t.Mapping[str, t.Any], action: str, accept: str, kind: str
     ) -> Listed[T] | None:
-        """Return what `read` makes of the items of all pages, None where the list expired between two of them."""
+        """Return what `read` makes of the items of all pages, None where the list expired between two of them.
+
+        A page is asked for while `read` is at work on the one before, so that neither waits for the other.
+        """
         items: Listed[T] = []
-        following = ""
-        while True:
-            more = {"continue": following} if following else {}
-            answer = self._transport.exchange("GET", path, action=action, query={**query, **more}, accept=accept)
-            if answer.status == HTTPStatus.GONE and following:
-                return None
-            found = self._expected(answer, action, kinds=(f"{kind}List", "PartialObjectMetadataList"))
-            page = found.get("items")
-            if page is None:
-                page = []
-            if not isinstance(page, list):
-                raise self._strange(answer, action)
-            items += map(read, page)
-            following = (found.get("metadata") or {}).get("continue") or ""
-            if not following:
-                return items
+        ask = partial(self._transport.exchange, "GET", path, action=action, accept=accept)
+        answer, following = ask(query=query), ""
+        with ThreadPoolExecutor(1) as ahead:
+            while True:
+                if answer.status == HTTPStatus.GONE and following:
+                    return None
+                found = self._expected(answer, action, kinds=(f"{kind}List", "PartialObjectMetadataList"))
+                page = found.get("items")
+                if page is None:
+                    page = []
+                if not isinstance(page, list):
+                    raise self._strange(answer, action)
+                following = (found.get("metadata") or {}).get("continue") or ""
+                coming = ahead.submit(ask, query={**query, "continue": following}) if following else None
+                items += map(read, page)
+                if coming is None:
+                    return items
+                answer = coming.result()
 
     def _path(self, ref: Ref) -> str:
         """Return the path of an object."""
