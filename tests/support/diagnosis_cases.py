@@ -93,6 +93,7 @@ def seen_of_case(case: Case) -> Seen:
         probed="answer" in case,
         newer_image=case.get("newer_image", ""),
         claims=case.get("claims", []),
+        quotas=case.get("quotas", []),
         recorded=case.get("recorded", False),
         began=case.get("began", 0.0),
         watched=case.get("began", 0.0),
@@ -118,7 +119,8 @@ def seen_of_job_case(case: Case) -> tuple[str, Case | None, Seen]:
         container = laid_over(BASE["job_container"], {**case.get("job_container", {}), "name": pod["spec"]["containers"][0]["name"]})
         pod["status"]["containerStatuses"] = [container]
         pods = [pod]
-    seen = Seen(client=ClientId(42), namespace="lms-dev", jobs=[job], pods=pods, events=case.get("events", []))
+    events, quotas = case.get("events", []), case.get("quotas", [])
+    seen = Seen(client=ClientId(42), namespace="lms-dev", jobs=[job], pods=pods, events=events, quotas=quotas)
     return job["metadata"]["name"], None if case.get("job") == "gone" else job, with_log(seen, case, wanted_by_jobs(seen).logs)
 
 

@@ -87,6 +87,7 @@ PLAIN = (
     (r"(node\.kubernetes\.io/[a-z-]+, )+", ""),
     (r'"base/\d+/\d+"', '"base/5/16384"'),
     (r"\bused: ([\w.]+)=\w+", r"used: \1=2Gi"),
+    (r"\bby now: ([\w.]+) \w+ of", r"by now: \1 2Gi of"),
     (r"\b0/\d+ nodes are available", "0/1 nodes are available"),
 )
 

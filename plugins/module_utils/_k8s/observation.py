@@ -206,7 +206,7 @@ class Observer:
     ) -> dict[ClientId, Seen]:
         """Return what was seen with what the diagnosis wants beside it, and notes on what of that this token may not read.
 
-        Events, references, nodes, claims and neighbours are read for all clients together; logs and public paths for each (`paths`).
+        Logs and public paths (`paths`) are read for each client, all else for all clients together.
         """
         together = reduce(operator.or_, wants.values(), Wanted())
         if not together:
@@ -216,8 +216,8 @@ class Observer:
         events = self._events(together.events) if together.events else []
         absent = self._absent(together.references)
         nodes = self._nodes() if together.nodes else None
-        read = partial(self._optional_list, "v1", "PersistentVolumeClaim", "")
-        claims = read() if together.claims else []
+        claims = self._optional_list("v1", "PersistentVolumeClaim", "") if together.claims else []
+        quotas = self._optional_list("v1", "ResourceQuota", "") if together.quotas else []
         result = {}
         for client, seen in found.items():
             wanted = wants[client]
@@ -228,6 +228,7 @@ class Observer:
                 absent=seen.absent | (absent & wanted.references),
                 nodes=nodes if wanted.nodes else seen.nodes,
                 claims=claims if wanted.claims else seen.claims,
+                quotas=quotas if wanted.quotas else seen.quotas,
                 neighbours=self._rivals(seen) if wanted.neighbours else seen.neighbours,
                 answer=answers.get(client, seen.answer),
             )

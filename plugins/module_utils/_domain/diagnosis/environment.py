@@ -11,7 +11,16 @@ from .model import Finding, Obj, Phase, PublicAnswer, Seen, Severity, Symptom, V
 from .recognise import recognise
 from .symptoms_path import PATH_KINDS, answer_symptoms, deletion_symptoms, neighbour_symptoms, path_symptoms, route_judgements
 from .symptoms_pods import container_states, events_of, is_ready, pod_symptoms, references, unbound_claims
-from .symptoms_rollout import has_ready_endpoint, image_symptoms, missing_symptoms, new_pods, new_replica_set, observed, rollout_symptoms
+from .symptoms_rollout import (
+    has_ready_endpoint,
+    image_symptoms,
+    missing_symptoms,
+    new_pods,
+    new_replica_set,
+    observed,
+    of_quotas,
+    rollout_symptoms,
+)
 
 __all__ = ["image_of", "judge", "pods_of", "wanted"]
 
@@ -53,7 +62,12 @@ def wanted(seen: Seen, *, last: bool = False) -> Wanted:
         return wanted_by_jobs(seen)
     published = bool(seen.routes) and seen.publish in PATH_KINDS
     whole = _rolled_out(seen) and has_ready_endpoint(seen) and _path_accepted(seen)
-    needed = Wanted(references=frozenset(_path_references(seen)), neighbours=published and whole, answer=seen.probed and whole)
+    needed = Wanted(
+        references=frozenset(_path_references(seen)),
+        neighbours=published and whole,
+        answer=seen.probed and whole,
+        quotas=of_quotas(rollout_symptoms(seen)),
+    )
     for pod in new_pods(seen):
         if is_ready(pod):
             continue

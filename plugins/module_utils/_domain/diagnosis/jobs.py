@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from .model import Finding, LogKey, Obj, Seen, Severity, Symptom, Wanted, condition, dig, name_of, seconds_of
 from .recognise import recognise
 from .symptoms_pods import container_states, events_of, pod_symptoms, references
+from .symptoms_rollout import of_quotas, with_quota
 
 __all__ = [
     "COMPLETE",
@@ -111,6 +112,7 @@ def wanted_by_jobs(seen: Seen) -> Wanted:
             events=frozenset(str(dig(one, "metadata", "uid", default="")) for one in watched),
             references=frozenset(references(pods[0])) if symptoms else frozenset(),
             nodes=any(symptom.subject == "scheduling" for symptom in symptoms),
+            quotas=not pods and of_quotas(_creation_symptoms(job, seen, "", ())),
         )
     return needed
 
@@ -145,13 +147,16 @@ def _creation_symptoms(job: Obj, seen: Seen, reference: str, stale: t.Collection
     """Return why the Job controller could not make a pod: a Job has no condition for this, only events."""
     told = [event for event in events_of(job, seen) if event.get("reason") == "FailedCreate"]
     return [
-        Symptom(
-            "creation",
-            reference,
-            "FailedCreate",
-            str(event.get("message") or ""),
-            since=str(event.get("firstTimestamp") or ""),
-            settled=_mark(event) not in stale,
+        with_quota(
+            Symptom(
+                "creation",
+                reference,
+                "FailedCreate",
+                str(event.get("message") or ""),
+                since=str(event.get("firstTimestamp") or ""),
+                settled=_mark(event) not in stale,
+            ),
+            seen,
         )
         for event in told[-1:]
     ]

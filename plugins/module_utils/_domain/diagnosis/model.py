@@ -106,7 +106,8 @@ class Seen:
     neighbours: routes of the namespace that claim a host and path of this client's, whoever made them.
     probed: the public path is to be asked; answer: what it said then.
     newer_image: what the image's tag stands for by now (`registry.example/lms/backend:dev@sha256:...`), where another one runs.
-    claims: the namespace's PersistentVolumeClaims, where one may be the cause. recorded: the record says that a Deployment was made.
+    claims, quotas: the namespace's PersistentVolumeClaims and ResourceQuotas, where one may be the cause.
+    recorded: the record says that a Deployment was made.
     began, watched: when the run began, and since when it is waited, seconds since 1970 by the cluster's clock: what is older than both
     proves nothing; 0: everything counts. now: when this was seen, 0 unknown.
     waited: whoever looks waits for it, so that the same command has what was corrected tried again.
@@ -130,6 +131,7 @@ class Seen:
     answer: PublicAnswer | None = None
     newer_image: str = ""
     claims: t.Sequence[Obj] = ()
+    quotas: t.Sequence[Obj] = ()
     recorded: bool = False
     began: float = 0.0
     watched: float = 0.0
@@ -142,8 +144,8 @@ class Seen:
 class Wanted:
     """What a judgement would need to be sharper.
 
-    logs: to read; events: uids whose events to read; references: (kind, name) to prove absent; nodes, neighbours, answer, claims: whether
-    to read.
+    logs: to read; events: uids whose events to read; references: (kind, name) to prove absent; nodes, neighbours, answer, claims, quotas:
+    whether to read.
     """
 
     logs: frozenset[LogKey] = frozenset()
@@ -153,6 +155,7 @@ class Wanted:
     neighbours: bool = False
     answer: bool = False
     claims: bool = False
+    quotas: bool = False
 
     def __or__(self, other: Wanted) -> Wanted:
         """Return both together."""
@@ -164,6 +167,7 @@ class Wanted:
             self.neighbours or other.neighbours,
             self.answer or other.answer,
             self.claims or other.claims,
+            self.quotas or other.quotas,
         )
 
     def __sub__(self, other: Wanted) -> Wanted:
@@ -176,6 +180,7 @@ class Wanted:
             self.neighbours and not other.neighbours,
             self.answer and not other.answer,
             self.claims and not other.claims,
+            self.quotas and not other.quotas,
         )
 
     def __bool__(self) -> bool:

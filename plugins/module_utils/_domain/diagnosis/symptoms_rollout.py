@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+import re
+import typing as t
 from dataclasses import replace
 
 from ..names import deployment_name
@@ -19,11 +21,14 @@ __all__ = [
     "new_replica_set",
     "observed",
     "of_condition",
+    "of_quotas",
     "rollout_symptoms",
+    "with_quota",
 ]
 
 SHOWN_OF_A_DIGEST = len("sha256:") + 8
 REVISION = "deployment.kubernetes.io/revision"
+_EXCEEDED = re.compile(r"exceeded quota: (?P<name>[^,\s]+), requested: (?P<requested>\S+), used: ")
 
 
 def observed(deployment: Obj) -> bool:
@@ -65,7 +70,8 @@ def rollout_symptoms(seen: Seen) -> list[Symptom]:
     for kind, owner in (("ReplicaSet", newest), ("Deployment", seen.deployment)):
         failure = condition(owner, "ReplicaFailure")
         if owner is not None and failure.get("status") == "True" and not found:
-            found.append(_aged(of_condition("creation", f"{kind} {seen.namespace}/{name_of(owner)}", failure), seen))
+            told = of_condition("creation", f"{kind} {seen.namespace}/{name_of(owner)}", failure)
+            found.append(_aged(with_quota(told, seen), seen))
     reference = f"Deployment {seen.namespace}/{name}"
     if dig(seen.deployment, "spec", "paused", default=False):
         found.append(Symptom("rollout", reference, "DeploymentPaused", facts={"deployment": name}))
@@ -74,6 +80,23 @@ def rollout_symptoms(seen: Seen) -> list[Symptom]:
         seconds = dig(seen.deployment, "spec", "progressDeadlineSeconds", default=600)
         found.append(_aged(of_condition("rollout", reference, progressing, seconds=seconds, deployment=name), seen))
     return found
+
+
+def of_quotas(symptoms: t.Iterable[Symptom]) -> bool:
+    """Return whether a quota has kept a pod from being made."""
+    return any(_EXCEEDED.search(one.message) for one in symptoms)
+
+
+def with_quota(symptom: Symptom, seen: Seen) -> Symptom:
+    """Return why a pod was not made with how full the quota is by now, as far as quotas were read: others may have made room since."""
+    told = _EXCEEDED.search(symptom.message)
+    quota = next((one for one in seen.quotas if told and name_of(one) == told["name"]), None)
+    if told is None or quota is None:
+        return symptom
+    asked = [part.partition("=")[0] for part in told["requested"].split(",")]
+    hard, used = (dig(quota, "status", field, default={}) for field in ("hard", "used"))
+    full = [f"{resource} {used.get(resource, 0)} of {hard[resource]}" for resource in asked if resource in hard]
+    return replace(symptom, evidence=(*symptom.evidence, f"quota {told['name']} by now: {', '.join(full)}")) if full else symptom
 
 
 def _aged(symptom: Symptom, seen: Seen) -> Symptom:

@@ -167,6 +167,8 @@ def test_what_is_wanted_grows_with_what_is_wrong() -> None:
     assert ("Secret", "rsa-secret-c42") in missing.references
     unscheduled = {"type": "PodScheduled", "status": "False", "reason": "Unschedulable"}
     assert wanted(seen_of_case({"pod": {"status": {"conditions": [unscheduled]}}})).nodes
+    assert wanted(seen_of_case(NO_POD)).quotas
+    assert not (starting.quotas or crashed.quotas or missing.quotas)
 
 
 def test_a_run_that_ended_later_has_another_log() -> None:

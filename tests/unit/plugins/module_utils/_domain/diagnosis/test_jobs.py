@@ -91,6 +91,7 @@ def test_an_old_failure_to_create_a_pod_is_no_proof_either_until_it_happens_agai
         "involvedObject": {"uid": "j-1"},
     }
     name, found, seen = seen_of_job_case({"job_pod": None, "events": [event]})
+    assert wanted_by_jobs(seen).quotas
     assert not judge_job(name, found, seen, ended_marks(seen, LATER)).certain_to_fail
     again = replace(seen, events=[{**event, "count": 2}])
     assert judge_job(name, found, again, ended_marks(seen, LATER)).certain_to_fail
