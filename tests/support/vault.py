@@ -1,9 +1,9 @@
 # Copyright: (c) 2026, the rarus.lms authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A Vault beside a lab, with a faulty proxy before it: pretended, or the part `vault` as a process of the test's.
+"""A Vault beside a lab, with a faulty proxy before it: pretended, or one of the parts `openbao` and `vault` as a process of the test's.
 
-The real one takes minutes to build, so it is for `make soak`.
+Vault takes minutes to build, so it is for `make soak`; OpenBao comes built.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from __future__ import annotations
 import base64
 import http.client
 import json
+import socket
 import ssl
 import subprocess
 import time
@@ -117,26 +118,68 @@ def pretended(folder: Path) -> Iterator[Vault]:
 
 
 @contextmanager
-def running(folder: Path) -> Iterator[Vault]:
-    """Start a real Vault in memory and a proxy before it, with certificates of an authority of its own; its files lie in a folder."""
+def running(folder: Path, part: str) -> Iterator[Vault]:
+    """Start a real Vault (part vault) or OpenBao (part openbao) in memory and a proxy before it; its files lie in a folder."""
     authority, ca_file = Authority.make(folder / "vault-ca.pem"), folder / "vault-ca.pem"
     certificate = authority.issue(folder / "vault.pem")
-    program = build.ensure(["vault"], report=print) / "lab-vault"
+    programs = build.ensure([part], report=print)
+    started = _lab_vault(programs, certificate, folder) if part == "vault" else _openbao(programs, certificate, ca_file, folder)
+    with started as (url, token, unseal_key):
+        client = HVAC.require().Client(url=url, token=token, verify=str(ca_file))
+        with FaultProxy(_upstream(url, ca_file), certificate=certificate) as proxy:
+            vault = Vault(proxy, ca_file, client, unseal_key)
+            vault.prepare()
+            _await_engine(vault)
+            yield vault
+
+
+@contextmanager
+def _lab_vault(programs: Path, certificate: Path, folder: Path) -> Iterator[tuple[str, str, str]]:
+    """Start the lab's own build of Vault; provide its address, root's token and the key that unseals it."""
     pipes: dict[str, Any] = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
-    with (folder / "vault.log").open("w") as log, subprocess.Popen([program, "-certificate", certificate], stderr=log, **pipes) as process:
+    command = [programs / "lab-vault", "-certificate", certificate]
+    with (folder / "vault.log").open("w") as log, subprocess.Popen(command, stderr=log, **pipes) as process:
         try:
             assert process.stdout is not None
             line = process.stdout.readline()
             assert line, (folder / "vault.log").read_text()
             told = json.loads(line)
-            client = HVAC.require().Client(url=told["url"], token=told["token"], verify=str(ca_file))
-            with FaultProxy(_upstream(told["url"], ca_file), certificate=certificate) as proxy:
-                vault = Vault(proxy, ca_file, client, told["unseal_key"])
-                vault.prepare()
-                _await_engine(vault)
-                yield vault
+            yield told["url"], told["token"], told["unseal_key"]
         finally:
             process.kill()
+
+
+@contextmanager
+def _openbao(programs: Path, certificate: Path, ca_file: Path, folder: Path) -> Iterator[tuple[str, str, str]]:
+    """Start OpenBao as a server, initialise and unseal it; provide its address, root's token and the key that unseals it."""
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        address = "{}:{}".format(*free.getsockname())
+    listener = {"tcp": {"address": address, "tls_cert_file": str(certificate), "tls_key_file": str(certificate)}}
+    settings = folder / "openbao.json"
+    settings.write_text(json.dumps({"storage": {"inmem": {}}, "listener": [listener], "api_addr": f"https://{address}"}))
+    log_file = folder / "openbao.log"
+    command = [programs / "bao", "server", f"-config={settings}"]
+    with log_file.open("w") as log, subprocess.Popen(command, stdout=log, stderr=log) as process:
+        try:
+            client = HVAC.require().Client(url=f"https://{address}", verify=str(ca_file))
+            given_up = time.monotonic() + READY_SECONDS
+            while not _answers(client):
+                assert process.poll() is None and time.monotonic() < given_up, log_file.read_text()
+                time.sleep(POLL_SECONDS)
+            made = client.sys.initialize(secret_shares=1, secret_threshold=1)
+            client.sys.submit_unseal_key(made["keys"][0])
+            yield f"https://{address}", made["root_token"], made["keys"][0]
+        finally:
+            process.kill()
+
+
+def _answers(client: Any) -> bool:
+    """Return whether a server takes connections."""
+    try:
+        client.sys.read_health_status()
+    except OSError:
+        return False
+    return True
 
 
 def _await_engine(vault: Vault) -> None:

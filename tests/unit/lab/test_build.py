@@ -22,7 +22,7 @@ while [ "$1" != -o ]; do shift; done
 cat main.go vendor/*/*/*.go > "$2" 2>/dev/null
 true
 """
-GO_PARTS = {name: part for name, part in build.PARTS.items() if "artifact" not in part.table}
+GO_PARTS = {name: part for name, part in build.PARTS.items() if not {"artifact", "wheel"} & set(part.table)}
 
 PACKAGES = [(name, package) for name, part in GO_PARTS.items() for package in part.table.get("programs", {}).values()]
 
