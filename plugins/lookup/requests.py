@@ -55,8 +55,7 @@ from ansible.plugins.lookup import LookupBase
 from ansible_collections.rarus.lms.plugins.module_utils._core.errors import LmsError
 from ansible_collections.rarus.lms.plugins.module_utils._domain.client_id import ClientId
 from ansible_collections.rarus.lms.plugins.module_utils._domain.kinds import plain
-from ansible_collections.rarus.lms.plugins.module_utils._domain.requests import render_requests
-from ansible_collections.rarus.lms.plugins.plugin_utils.templates import compiled_templates, templates_folders
+from ansible_collections.rarus.lms.plugins.plugin_utils.templates import rendered
 
 
 class LookupModule(LookupBase):
@@ -70,7 +69,6 @@ class LookupModule(LookupBase):
         given = [client for term in terms for client in (term if isinstance(term, list) else [term])]
         try:
             clients = [ClientId.parse(plain(client)) for client in given]
-            templates = compiled_templates(*templates_folders(variables or {}, settings.get("templates_dir", "")))
-            return [render_requests(templates, clients, settings, fingerprints=fingerprints, stage=self.get_option("stage") or "")]
+            return [rendered(variables or {}, clients, settings, fingerprints, self.get_option("stage") or "")]
         except LmsError as error:
             raise AnsibleError(error.as_result()["msg"]) from None

@@ -16,6 +16,7 @@ from ansible.plugins.loader import lookup_loader
 from ansible.utils.display import Display
 from ansible_collections.rarus.lms.plugins.module_utils._core.errors import InputError, LmsError, UnknownStateError
 from ansible_collections.rarus.lms.plugins.module_utils._core.operation import Context, Operation
+from ansible_collections.rarus.lms.plugins.plugin_utils.templates import rendered
 
 __all__ = ["InProcessAction"]
 
@@ -57,11 +58,15 @@ class InProcessAction(ActionBase):
         _validation, params = self.validate_argument_spec(spec, **self.operation.constraints)
         params = self._with_play_environment(spec, params)
         try:
-            lookup = partial(self._looked_up, task_vars or {})
-            result.update(self.operation.run(params, Context(check_mode=self._task.check_mode, report=show, lookup=lookup)))
+            result.update(self.operation.run(params, self._context(task_vars or {})))
         except LmsError as error:
             result.update(error.as_result(), **_outcome(error))
         return t.cast("dict[str, t.Any]", remove_values(result, secret_values(spec, params)))
+
+    def _context(self, task_vars: t.Mapping[str, t.Any]) -> Context:
+        """Return what the operation is run with: all that the controller has."""
+        lookup, render = partial(self._looked_up, task_vars), partial(rendered, task_vars)
+        return Context(check_mode=self._task.check_mode, report=show, lookup=lookup, render=render)
 
     def _is_local(self) -> bool:
         """Return whether this process stands where the module would run, with the same rights."""

@@ -9,11 +9,12 @@ import typing as t
 from pathlib import Path
 
 from ansible_collections.rarus.lms.plugins.module_utils._core.errors import InputError
-from ansible_collections.rarus.lms.plugins.module_utils._domain.requests import compiled
+from ansible_collections.rarus.lms.plugins.module_utils._domain.client_id import ClientId
+from ansible_collections.rarus.lms.plugins.module_utils._domain.requests import compiled, render_requests
 from ansible_collections.rarus.lms.plugins.module_utils._domain.settings import PREFIX
 from ansible_collections.rarus.lms.plugins.module_utils._domain.templates import Template, find_sources
 
-__all__ = ["compiled_templates", "templates_folders"]
+__all__ = ["compiled_templates", "rendered", "templates_folders"]
 
 OWN = Path(__file__).parents[2] / "roles" / "requests" / "templates"
 # What Ansible passes over in a folder of inventories, beside hidden files.
@@ -23,6 +24,21 @@ PASSED_OVER = {"group_vars", "host_vars", "vars_plugins"}
 def compiled_templates(*folders: Path) -> list[Template]:
     """Return the collection's templates with those of the folders, each compiled once in a process; raises InputError."""
     return compiled(find_sources(OWN, *folders))
+
+
+def rendered(
+    variables: t.Mapping[str, t.Any],
+    clients: t.Iterable[ClientId],
+    settings: t.Mapping[str, t.Any],
+    fingerprints: t.Mapping[str, str],
+    stage: str = "",
+) -> list[dict[str, t.Any]]:
+    """Return the requests of clients from the collection's templates and the catalogue's, as render_requests does; raises InputError.
+
+    variables: the play's, by which the catalogue's folder is found.
+    """
+    templates = compiled_templates(*templates_folders(variables, settings.get("templates_dir", "")))
+    return render_requests(templates, clients, settings, fingerprints=fingerprints, stage=stage)
 
 
 def templates_folders(variables: t.Mapping[str, t.Any], name: str) -> list[Path]:

@@ -17,7 +17,7 @@ from ansible_collections.rarus.lms.plugins.module_utils._domain.templates import
 
 from .tree import ROOT
 
-__all__ = ["HOST", "requests_of", "setups_of", "write_catalogue"]
+__all__ = ["HOST", "requests_of", "settings_of_namespace", "setups_of", "write_catalogue"]
 
 HOST = "backend.lms-dev.example"
 RESTRICTED = {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}}
@@ -43,9 +43,13 @@ def requests_of(
 
 def setups_of(*clients: str, namespace: str = "lms-dev") -> list[Object]:
     """Return the Jobs that set up the databases of clients, as the collection's own templates make them."""
-    settings = read_settings({f"lms_{name}": value for name, value in _settings(namespace).items()}, catalogue=namespace)
     templates = compiled(find_sources(ROOT / "roles" / "requests" / "templates"))
-    return render_requests(templates, [ClientId.parse(client) for client in clients], settings, stage=DATABASES)
+    return render_requests(templates, [ClientId.parse(client) for client in clients], settings_of_namespace(namespace), stage=DATABASES)
+
+
+def settings_of_namespace(namespace: str) -> Object:
+    """Return the settings of a catalogue of that name that sets what has no default."""
+    return read_settings({f"lms_{name}": value for name, value in _settings(namespace).items()}, catalogue=namespace)
 
 
 def _object(api_version: str, kind: str, name: str, *, data: Object | None = None, **spec: Any) -> Object:

@@ -137,7 +137,7 @@ def running(folder: Path, part: str) -> Iterator[Vault]:
 def _lab_vault(programs: Path, certificate: Path, folder: Path) -> Iterator[tuple[str, str, str]]:
     """Start the lab's own build of Vault; provide its address, root's token and the key that unseals it."""
     pipes: dict[str, Any] = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
-    command = [programs / "lab-vault", "-certificate", certificate]
+    command: list[str | Path] = [programs / "lab-vault", "-certificate", certificate]
     with (folder / "vault.log").open("w") as log, subprocess.Popen(command, stderr=log, **pipes) as process:
         try:
             assert process.stdout is not None
@@ -158,7 +158,7 @@ def _openbao(programs: Path, certificate: Path, ca_file: Path, folder: Path) -> 
     settings = folder / "openbao.json"
     settings.write_text(json.dumps({"storage": {"inmem": {}}, "listener": [listener], "api_addr": f"https://{address}"}))
     log_file = folder / "openbao.log"
-    command = [programs / "bao", "server", f"-config={settings}"]
+    command: list[str | Path] = [programs / "bao", "server", f"-config={settings}"]
     with log_file.open("w") as log, subprocess.Popen(command, stdout=log, stderr=log) as process:
         try:
             client = HVAC.require().Client(url=f"https://{address}", verify=str(ca_file))

@@ -8,7 +8,7 @@ from __future__ import annotations
 import typing as t
 from dataclasses import dataclass, field
 
-__all__ = ["Context", "Lookup", "Operation"]
+__all__ = ["Context", "Lookup", "Operation", "Render"]
 
 
 def _silent(line: str) -> None:
@@ -17,18 +17,22 @@ def _silent(line: str) -> None:
 
 # A lookup plugin's name and its options, and what it answers first; raises InputError where it cannot be run.
 Lookup = t.Callable[[str, t.Mapping[str, t.Any]], t.Any]
+# Clients' ids, the catalogue's settings and the clients' fingerprints, and the rendered requests; raises InputError with all faults of all.
+Render = t.Callable[[t.Sequence[t.Any], t.Mapping[str, t.Any], t.Mapping[str, str]], list[dict[str, t.Any]]]
 
 
 @dataclass(frozen=True)
 class Context:
     """How an operation is run: check_mode writes nothing; report shows the operator one line at once.
 
-    lookup: runs a lookup plugin of the controller; None in a module's process, which has none.
+    lookup: runs a lookup plugin of the controller; render: renders the request templates, which lie there. Both are None in a module's
+    process, which has none.
     """
 
     check_mode: bool = False
     report: t.Callable[[str], None] = _silent
     lookup: Lookup | None = None
+    render: Render | None = None
 
 
 @dataclass(frozen=True)

@@ -55,12 +55,13 @@ def run(params: t.Mapping[str, t.Any], context: Context) -> Object:
     return result
 
 
-def survey(api: Api, params: t.Mapping[str, t.Any]) -> Object:
-    """Do what run says, with an API that is connected."""
+def survey(api: Api, params: t.Mapping[str, t.Any], known: t.Mapping[ClientId, Record] | None = None) -> Object:
+    """Do what run says, with an API that is connected; known: the clients' records, where they have been read."""
     namespace = params["namespace"]
     requests = [_request(given, namespace) for given in params["requests"]]
     clients = sorted({ClientId.parse(request.client) for request in requests})
-    records = {client.id: record for client, record in _records(api, params["registry_namespace"] or namespace, clients).items()}
+    found = _records(api, params["registry_namespace"] or namespace, clients) if known is None else known
+    records = {client.id: record for client, record in found.items()}
     done = {client: record.databases for client, record in records.items()}
     jobs = _survey_jobs(api, namespace, clients, [one for one in requests if one.object["kind"] == "Job"], done, redo=params["redo"])
     others = [one for one in requests if one.object["kind"] != "Job"]

@@ -8,12 +8,15 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
+from ansible_collections.rarus.lms.plugins.module_utils._k8s import transport
 from support.fake_api import FakeApi
 
 
 @pytest.fixture
-def fake_api() -> Iterator[FakeApi]:
-    """Provide a Kubernetes API of its own to a test (see tests/support/fake_api.py)."""
+def fake_api(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeApi]:
+    """Provide a Kubernetes API of its own to a test (see tests/support/fake_api.py), which is asked again at once, and not for long."""
+    monkeypatch.setattr(transport, "FIRST_PAUSE_SECONDS", 0.01)
+    monkeypatch.setattr(transport, "REPEAT_SECONDS", 0.3)
     server = FakeApi()
     yield server
     server.close()

@@ -52,6 +52,7 @@ CASES: list[tuple[str, str, Object, bool]] = [
     ("no Secrets to log in by", "credentials_info", {"namespace": SPACE, "clients": ["C42"], "probe": True}, False),
     ("nothing to rotate", "credentials", {"client": "C42", "namespace": SPACE, "state": "rotated", "parts": ["rsa"], "step": "open"}, True),
     ("a client found", "client", {"client": "C42", "namespace": SPACE, "catalogue": SPACE, "contacts": [{"name": CANARY}]}, False),
+    ("no such id", "drift_info", {"clients": ["c42"], "namespace": SPACE, "settings": {}}, True),
     ("a client that has left", "client", {"client": "C43", "namespace": SPACE, "catalogue": SPACE}, True),
     ("a second one of the same name", "client", {"organisation": "OFEN", "namespace": SPACE, "catalogue": SPACE}, True),
     ("contacts that are none", "client", {"client": "C42", "namespace": SPACE, "catalogue": SPACE, "contacts": CANARY}, True),

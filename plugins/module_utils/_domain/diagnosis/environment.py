@@ -66,7 +66,7 @@ def wanted(seen: Seen, *, last: bool = False) -> Wanted:
         references=frozenset(_path_references(seen)),
         neighbours=published and whole,
         answer=seen.probed and whole,
-        quotas=of_quotas(rollout_symptoms(seen)),
+        quotas=of_quotas(one.message for one in rollout_symptoms(seen)),
     )
     for pod in new_pods(seen):
         if is_ready(pod):

@@ -112,7 +112,7 @@ def wanted_by_jobs(seen: Seen) -> Wanted:
             events=frozenset(str(dig(one, "metadata", "uid", default="")) for one in watched),
             references=frozenset(references(pods[0])) if symptoms else frozenset(),
             nodes=any(symptom.subject == "scheduling" for symptom in symptoms),
-            quotas=not pods and of_quotas(_creation_symptoms(job, seen, "", ())),
+            quotas=not pods and of_quotas(_message(event) for event in _refusals(job, seen)),
         )
     return needed
 
@@ -144,22 +144,30 @@ def _symptoms(job: Obj, seen: Seen, stale: t.Collection[str]) -> list[Symptom]:
 
 
 def _creation_symptoms(job: Obj, seen: Seen, reference: str, stale: t.Collection[str]) -> list[Symptom]:
-    """Return why the Job controller could not make a pod: a Job has no condition for this, only events."""
-    told = [event for event in events_of(job, seen) if event.get("reason") == "FailedCreate"]
+    """Return why the Job controller could not make a pod."""
     return [
         with_quota(
             Symptom(
                 "creation",
                 reference,
                 "FailedCreate",
-                str(event.get("message") or ""),
+                _message(event),
                 since=str(event.get("firstTimestamp") or ""),
                 settled=_mark(event) not in stale,
             ),
             seen,
         )
-        for event in told[-1:]
+        for event in _refusals(job, seen)
     ]
+
+
+def _refusals(job: Obj, seen: Seen) -> list[Obj]:
+    """Return the last event that says why no pod could be made, if there is one: a Job has no condition for this."""
+    return [event for event in events_of(job, seen) if event.get("reason") == "FailedCreate"][-1:]
+
+
+def _message(event: Obj) -> str:
+    return str(event.get("message") or "")
 
 
 def _failure(job: Obj) -> Obj:

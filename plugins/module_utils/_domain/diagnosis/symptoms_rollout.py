@@ -82,9 +82,9 @@ def rollout_symptoms(seen: Seen) -> list[Symptom]:
     return found
 
 
-def of_quotas(symptoms: t.Iterable[Symptom]) -> bool:
-    """Return whether a quota has kept a pod from being made."""
-    return any(_EXCEEDED.search(one.message) for one in symptoms)
+def of_quotas(messages: t.Iterable[str]) -> bool:
+    """Return whether one of the messages is that a quota has kept a pod from being made."""
+    return any(_EXCEEDED.search(one) for one in messages)
 
 
 def with_quota(symptom: Symptom, seen: Seen) -> Symptom:

@@ -32,6 +32,6 @@ def test_what_kubernetes_core_says_becomes_a_sentence(message: str, sentence: st
 
 
 def test_a_role_s_option_that_is_wrong_is_one_sentence() -> None:
-    wrong = "value of preflight_redo must be one or more of: databases. Got no match for: typo"
+    wrong = "value of provision_redo must be one or more of: databases. Got no match for: typo"
     facts = {"msg": f"Validation of arguments failed:\n{wrong}"}
     assert sentence_of("Validating arguments", "ansible.builtin.validate_argument_spec", facts) == wrong

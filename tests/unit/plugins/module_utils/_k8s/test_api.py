@@ -18,8 +18,6 @@ SECRET = Ref("v1", "Secret", "lms-credentials-c42", "lms-dev")
 
 @pytest.fixture
 def api(fake_api: FakeApi, monkeypatch: pytest.MonkeyPatch) -> Api:
-    monkeypatch.setattr(transport, "FIRST_PAUSE_SECONDS", 0.01)
-    monkeypatch.setattr(transport, "REPEAT_SECONDS", 0.3)
     return connect(fake_api.params)
 
 

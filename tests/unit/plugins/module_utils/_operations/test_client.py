@@ -25,12 +25,6 @@ from support.registry import operate
 NAME = "lms-client-c42"
 
 
-@pytest.fixture(autouse=True)
-def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(transport, "FIRST_PAUSE_SECONDS", 0.01)
-    monkeypatch.setattr(transport, "REPEAT_SECONDS", 0.3)
-
-
 def options(fake_api: FakeApi, **changes: t.Any) -> dict[str, t.Any]:
     defaults = {name: option.get("default") for name, option in ARGUMENT_SPEC.items()}
     given = {"client": "C42", "namespace": "lms-dev", "catalogue": "lms-dev", "actor": "anna@desk"}

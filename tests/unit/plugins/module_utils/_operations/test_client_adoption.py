@@ -36,12 +36,6 @@ VARIABLES = {
 }
 
 
-@pytest.fixture(autouse=True)
-def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(transport, "FIRST_PAUSE_SECONDS", 0.01)
-    monkeypatch.setattr(transport, "REPEAT_SECONDS", 0.3)
-
-
 def config(name: str = CONFIG, **changes: str) -> dict[str, t.Any]:
     metadata = {
         "name": name,

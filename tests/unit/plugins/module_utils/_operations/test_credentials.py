@@ -30,9 +30,7 @@ class KilledError(Exception):
 
 
 @pytest.fixture(autouse=True)
-def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(transport, "FIRST_PAUSE_SECONDS", 0.01)
-    monkeypatch.setattr(transport, "REPEAT_SECONDS", 0.3)
+def _one_key(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(domain, "generate_rsa_key", lambda bits: MADE_KEY)
 
 

@@ -18,7 +18,6 @@ from ansible_collections.rarus.lms.plugins.module_utils._domain.client_id import
 from ansible_collections.rarus.lms.plugins.module_utils._domain.lease import Lease
 from ansible_collections.rarus.lms.plugins.module_utils._domain.names import organisation_index_name
 from ansible_collections.rarus.lms.plugins.module_utils._domain.record import Record
-from ansible_collections.rarus.lms.plugins.module_utils._k8s import transport
 from ansible_collections.rarus.lms.plugins.module_utils._k8s.connection import connect
 from ansible_collections.rarus.lms.plugins.module_utils._operations import credentials_escrow as operation
 from support.fake_api import FakeApi
@@ -28,12 +27,6 @@ CREDENTIALS, RSA, RECORD = "lms-credentials-c42", "rsa-secret-c42", "lms-client-
 KEY = domain.generate_rsa_key(2048)
 IDENTITY = PYRAGE.require().x25519.Identity.generate()
 RECIPIENT = str(IDENTITY.to_public())
-
-
-@pytest.fixture(autouse=True)
-def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(transport, "FIRST_PAUSE_SECONDS", 0.01)
-    monkeypatch.setattr(transport, "REPEAT_SECONDS", 0.3)
 
 
 def record(client: ClientId, **more: t.Any) -> dict[str, t.Any]:

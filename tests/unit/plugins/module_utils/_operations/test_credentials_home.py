@@ -85,7 +85,6 @@ class World:
 def world(fake_api: FakeApi, monkeypatch: pytest.MonkeyPatch) -> World:
     keys = iter(KEYS * 100)
     monkeypatch.setattr(domain, "generate_rsa_key", lambda bits: next(keys))
-    monkeypatch.setattr(transport, "REPEAT_SECONDS", 0.3)
     vault = FakeVault()
     vault.install(monkeypatch)
     fake_api.add(Record(client=C42, catalogue="lms-dev", namespace="lms-dev", registry_namespace="lms-dev").to_object())

@@ -11,7 +11,6 @@ from ansible_collections.rarus.lms.plugins.module_utils._core.errors import LmsE
 from ansible_collections.rarus.lms.plugins.module_utils._core.operation import Context
 from ansible_collections.rarus.lms.plugins.module_utils._domain import credentials, rotation
 from ansible_collections.rarus.lms.plugins.module_utils._domain.client_id import ClientId
-from ansible_collections.rarus.lms.plugins.module_utils._k8s import transport
 from ansible_collections.rarus.lms.plugins.module_utils._operations.credentials_info import run
 from support.fake_api import FakeApi
 
@@ -29,8 +28,6 @@ def told(fake_api: FakeApi, *clients: str) -> list[dict[str, t.Any]]:
 @pytest.fixture
 def api(fake_api: FakeApi, monkeypatch: pytest.MonkeyPatch) -> FakeApi:
     """Provide two clients with credentials, one of them half way through a rotation, and a Secret of a third that holds contacts."""
-    monkeypatch.setattr(transport, "FIRST_PAUSE_SECONDS", 0.01)
-    monkeypatch.setattr(transport, "REPEAT_SECONDS", 0.3)
     for number in (42, 7):
         client = ClientId(number)
         secret = credentials.credentials_secret(client, namespace="lms-dev", user=client.name, made=MADE)

@@ -14,7 +14,7 @@ from ansible_collections.rarus.lms.plugins.module_utils._core.errors import Inpu
 from ansible_collections.rarus.lms.plugins.module_utils._core.operation import Context
 from ansible_collections.rarus.lms.plugins.module_utils._domain import credentials
 from ansible_collections.rarus.lms.plugins.module_utils._domain.client_id import ClientId
-from ansible_collections.rarus.lms.plugins.module_utils._k8s import transport, waiting
+from ansible_collections.rarus.lms.plugins.module_utils._k8s import waiting
 from ansible_collections.rarus.lms.plugins.module_utils._operations.credentials_info import run
 from support.fake_api import FakeApi
 from support.requests import setups_of
@@ -62,9 +62,8 @@ def cluster(fake_api: FakeApi, monkeypatch: pytest.MonkeyPatch) -> Cluster:
     """Provide a cluster with the credentials of C42, in which waits need no time."""
     made = Cluster(fake_api)
     monkeypatch.setattr(fake_api, "_post", made.post)
-    for module, name in ((waiting, "FIRST_PAUSE"), (waiting, "LONGEST_PAUSE"), (transport, "FIRST_PAUSE_SECONDS")):
-        monkeypatch.setattr(module, name, 0.001)
-    monkeypatch.setattr(transport, "REPEAT_SECONDS", 0.3)
+    for name in ("FIRST_PAUSE", "LONGEST_PAUSE"):
+        monkeypatch.setattr(waiting, name, 0.001)
     secret = credentials.credentials_secret(ClientId(42), namespace="lms-dev", user="c42", made="2026-11-21T09:00:00Z")
     fake_api.add(secret, credentials.rsa_secret(ClientId(42), namespace="lms-dev", key=KEY, made="2026-11-21T09:00:00Z"))
     return made
