@@ -16,7 +16,6 @@ from ansible.plugins.loader import lookup_loader
 from ansible.utils.display import Display
 from ansible_collections.rarus.lms.plugins.module_utils._core.errors import InputError, LmsError, UnknownStateError
 from ansible_collections.rarus.lms.plugins.module_utils._core.operation import Context, Operation
-from ansible_collections.rarus.lms.plugins.plugin_utils.templates import rendered
 
 __all__ = ["InProcessAction"]
 
@@ -64,9 +63,8 @@ class InProcessAction(ActionBase):
         return t.cast("dict[str, t.Any]", remove_values(result, secret_values(spec, params)))
 
     def _context(self, task_vars: t.Mapping[str, t.Any]) -> Context:
-        """Return what the operation is run with: all that the controller has."""
-        lookup, render = partial(self._looked_up, task_vars), partial(rendered, task_vars)
-        return Context(check_mode=self._task.check_mode, report=show, lookup=lookup, render=render)
+        """Return what the operation is run with."""
+        return Context(check_mode=self._task.check_mode, report=show, lookup=partial(self._looked_up, task_vars))
 
     def _is_local(self) -> bool:
         """Return whether this process stands where the module would run, with the same rights."""

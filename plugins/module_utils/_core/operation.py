@@ -25,8 +25,8 @@ Render = t.Callable[[t.Sequence[t.Any], t.Mapping[str, t.Any], t.Mapping[str, st
 class Context:
     """How an operation is run: check_mode writes nothing; report shows the operator one line at once.
 
-    lookup: runs a lookup plugin of the controller; render: renders the request templates, which lie there. Both are None in a module's
-    process, which has none.
+    lookup: runs a lookup plugin of the controller; None in a module's process, which has none.
+    render: renders the request templates, which lie there too; None but for an operation that asks for it by its action.
     """
 
     check_mode: bool = False

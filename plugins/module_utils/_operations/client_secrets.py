@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from .._core.errors import InputError
 from .._domain import credentials as domain
 from .._domain.client_id import ClientId
-from .._domain.names import MADE, credentials_secret_name, database_name, rsa_secret_name, selector
+from .._domain.names import CLIENT_LABEL, MADE, credentials_secret_name, database_name, rsa_secret_name, selector
 from .._domain.record import MADE as RECORD_MADE
 from .._domain.record import Record
 from .._domain.rotation import SECOND_LOGIN, Rotation, rotated_dates
@@ -28,6 +28,7 @@ __all__ = [
     "annotations_of",
     "facts_of",
     "listed",
+    "listed_of",
     "noted_as_made",
     "told",
     "watched",
@@ -36,7 +37,8 @@ __all__ = [
 
 RESTORE = "Restore it from a backup; values are never made anew behind the databases' back."
 
-Secrets = dict[str, dict[str, t.Any]]
+Object = dict[str, t.Any]
+Secrets = dict[str, Object]
 
 
 @dataclass(frozen=True)
@@ -97,23 +99,35 @@ def listed(work: Work) -> Secrets:
     return {secret["metadata"]["name"]: secret for secret in found if secret["metadata"]["name"] in work.names}
 
 
-def watched(work: Work) -> dict[str, bytes]:
+def listed_of(api: Api, namespace: str, named: t.Sequence[ClientId]) -> dict[ClientId, Secrets]:
+    """Return the Secrets that hold credentials, by client and name, in one read; without any named, of all clients."""
+    found: dict[ClientId, Secrets] = {}
+    for secret in api.list("v1", "Secret", namespace, label_selector=selector(named[0] if len(named) == 1 else None)):
+        metadata = secret["metadata"]
+        client = ClientId.parse(metadata["labels"][CLIENT_LABEL], f"Secret {namespace}/{metadata['name']}: label {CLIENT_LABEL}")
+        if metadata["name"] in (credentials_secret_name(client), rsa_secret_name(client)):
+            found.setdefault(client, {})[metadata["name"]] = secret
+    return found
+
+
+def watched(work: Work, get: t.Callable[[Ref], Object | None] | None = None) -> dict[str, bytes]:
     """Return the values whose change shall be noticed, which the requests' pods refer to and others provide; each object is read once.
 
     They come by "secret/key" and "ConfigMap/name/key". What a pod can start without is left out where it is missing.
+    get: reads an object, where several clients' pods may refer to the same.
     """
     found: dict[str, bytes] = {}
     for (kind, name), keys in watched_of(work.params["requests"], work.client).items():
         place = f"{name}/" if kind == "Secret" else f"{kind}/{name}/"
-        values = _provided(work, Ref("v1", kind, name, work.namespace), keys)
+        ref = Ref("v1", kind, name, work.namespace)
+        values = _provided(work, ref, (get or work.api.get)(ref), keys)
         wanted = values if EVERY_KEY in keys else [key for key in keys if key in values]
         found |= {place + key: values[key] for key in wanted}
     return found
 
 
-def _provided(work: Work, ref: Ref, keys: t.Mapping[str, bool]) -> dict[str, bytes]:
+def _provided(work: Work, ref: Ref, obj: Object | None, keys: t.Mapping[str, bool]) -> dict[str, bytes]:
     """Return all values of a Secret or ConfigMap; raises InputError where it, or a key that is not optional, is missing."""
-    obj = work.api.get(ref)
     values = domain.data_of(obj) if obj and ref.kind == "Secret" else domain.config_data_of(obj or {})
     needed = sorted(key for key, optional in keys.items() if not optional)
     missing = [key for key in needed if key not in (EVERY_KEY, *values)]

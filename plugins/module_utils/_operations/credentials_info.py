@@ -12,11 +12,10 @@ import typing as t
 
 from .._core.operation import Context, Operation
 from .._domain.client_id import ClientId
-from .._domain.names import CLIENT_LABEL, credentials_secret_name, rsa_secret_name, selector
+from .._domain.names import credentials_secret_name, rsa_secret_name
 from .._domain.rotation import PARTS, remaining
-from .._k8s.api import Api
 from .._k8s.connection import KUBERNETES_OPTIONS, connect
-from .client_secrets import Secrets, facts_of
+from .client_secrets import Secrets, facts_of, listed_of
 from .credentials_probe import probed, refuse_bad
 
 __all__ = ["ARGUMENT_SPEC", "OPERATION", "run"]
@@ -39,7 +38,7 @@ def run(params: t.Mapping[str, t.Any], context: Context) -> dict[str, t.Any]:
     """
     named = [ClientId.parse(client, "clients") for client in params["clients"]]
     api = connect(params)
-    found = _listed(api, params["namespace"], named)
+    found = listed_of(api, params["namespace"], named)
     clients = {client: _shown(client, found.get(client, {}), params["namespace"]) for client in named or sorted(found)}
     left, done = remaining(list(clients.values()), params.get("parts") or ())
     result = {"changed": False, "clients": list(clients.values()), "remaining": left}
@@ -51,17 +50,6 @@ def run(params: t.Mapping[str, t.Any], context: Context) -> dict[str, t.Any]:
             clients[client]["probe"] = {database: answer.as_dict() for database, answer in databases.items()}
         refuse_bad(answers, result)
     return result
-
-
-def _listed(api: Api, namespace: str, named: t.Sequence[ClientId]) -> dict[ClientId, Secrets]:
-    """Return the Secrets that hold credentials, by client and name."""
-    found: dict[ClientId, Secrets] = {}
-    for secret in api.list("v1", "Secret", namespace, label_selector=selector(named[0] if len(named) == 1 else None)):
-        metadata = secret["metadata"]
-        client = ClientId.parse(metadata["labels"][CLIENT_LABEL], f"Secret {namespace}/{metadata['name']}: label {CLIENT_LABEL}")
-        if metadata["name"] in (credentials_secret_name(client), rsa_secret_name(client)):
-            found.setdefault(client, {})[metadata["name"]] = secret
-    return found
 
 
 def _shown(client: ClientId, found: Secrets, namespace: str) -> dict[str, t.Any]:

@@ -8,6 +8,7 @@ It judges nothing by itself. It asks what each stage of a provisioning would ask
 
 from __future__ import annotations
 
+import functools
 import typing as t
 
 from .._core.errors import InputError
@@ -20,7 +21,7 @@ from .._domain.requests import DATABASES, ENVIRONMENT
 from .._domain.settings import with_records
 from .._k8s.api import Api
 from .._k8s.connection import KUBERNETES_OPTIONS, PLACE_OPTIONS, connect
-from .client_secrets import Work, listed, told, watched
+from .client_secrets import Work, listed_of, told, watched
 from .registry import read_records
 from .requests_info import survey
 
@@ -74,14 +75,15 @@ def _reason(api: Api, params: t.Mapping[str, t.Any], clients: t.Sequence[ClientI
         if reason:
             return reason
     settings = with_records(settings, {client.id: record.as_dict() for client, record in records.items()})
+    secrets, get = listed_of(api, namespace, clients), functools.cache(api.get)
     of_databases, of_pods = {}, {}
     for client in clients:
         user = database_name(client, settings["database_prefix"])
         work = Work(api, client, namespace, registry, {"requests": render([client], settings, {}), "database_user": user})
-        found = listed(work)
+        found = secrets.get(client, {})
         if any(name not in found for name in work.names):
             return f"{client} lacks a Secret of its own"
-        facts = told(work, found, watched(work))
+        facts = told(work, found, watched(work, get))
         if facts["rotation"]:
             return f"a rotation of {client} is under way"
         of_databases[client.id], of_pods[client.id] = facts["database_fingerprint"], facts["fingerprint"]

@@ -36,24 +36,29 @@ def render(clients: t.Sequence[ClientId], settings: t.Mapping[str, t.Any], finge
 def settled(fake_api: FakeApi, monkeypatch: pytest.MonkeyPatch) -> FakeApi:
     """C42 as a provisioning leaves it."""
     monkeypatch.setattr(domain, "generate_rsa_key", lambda _bits: KEY)
-    fake_api.add(Record(C42, **PLACE).to_object())
     fake_api.add({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "sms4b", "namespace": SPACE}, "data": {"token": CANARY}})
+    settle(fake_api, C42)
+    fake_api.requests.clear()
+    return fake_api
+
+
+def settle(fake_api: FakeApi, client: ClientId) -> None:
+    """Have a client as a provisioning leaves it."""
     settings = settings_of_namespace(SPACE)
-    made = operate(fake_api, credentials.OPERATION, client="C42", requests=render([C42], settings, {}))
+    fake_api.add(Record(client, **PLACE).to_object())
+    made = operate(fake_api, credentials.OPERATION, client=client.id, requests=render([client], settings, {}))
     jobs = {
         one["object"]["metadata"]["name"].rpartition("-")[0]: one["object"]["metadata"]["annotations"]["rarus.lms/hash"]
-        for one in render([C42], settings, {"C42": made["database_fingerprint"]})
+        for one in render([client], settings, {client.id: made["database_fingerprint"]})
         if one["stage"] == "databases"
     }
     objects = {}
-    for one in render([C42], settings, {"C42": made["fingerprint"]}):
+    for one in render([client], settings, {client.id: made["fingerprint"]}):
         if one["stage"] == "environment":
             apply(fake_api, one["object"])
             stored = fake_api.stored(one["object"]["kind"], one["object"]["metadata"]["name"], SPACE, one["object"]["apiVersion"])
             objects[key_of(one["object"])] = managed_hash(t.cast("Object", stored)["metadata"])
-    fake_api.add(Record(C42, **PLACE, credentials=MADE, databases=jobs, objects=objects).to_object())
-    fake_api.requests.clear()
-    return fake_api
+    fake_api.add(Record(client, **PLACE, credentials=MADE, databases=jobs, objects=objects).to_object())
 
 
 def apply(fake_api: FakeApi, obj: Object, **fields: t.Any) -> None:
@@ -122,6 +127,14 @@ def test_nothing_is_to_be_done_for_a_client_as_it_was_left(settled: FakeApi) -> 
     assert settled.writes() == []
     assert result["calls"] == len(settled.requests) == len(set(settled.reads())), "nothing is read twice"
     assert CANARY not in str(result)
+
+
+def test_the_reads_do_not_grow_with_the_clients(settled: FakeApi) -> None:
+    alone = look(settled)["calls"]
+    settle(settled, ClientId(43))
+    assert look(settled, clients=["C42", "C43"]) == {"changed": False, "drifted": False, "reason": "", "calls": alone}
+    settled.remove("Service", "lms-service-c43")
+    assert look(settled, clients=["C42", "C43"])["reason"] == "Service lms-dev/lms-service-c43: new"
 
 
 @pytest.mark.parametrize(("case", "change", "reason"), LEFT, ids=[case[0] for case in LEFT])
