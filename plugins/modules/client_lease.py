@@ -61,6 +61,10 @@ options:
     description: Seconds to wait for a Lease that another run holds; V(0) gives up at once.
     type: int
     default: 120
+  before:
+    description: A line to show first where this begins a run, O(token) being empty, such as what a preflight says of itself.
+    type: str
+    default: ""
   actor:
     description: Who acts, for the Lease and the record. Empty means user@host, with the number of the job where this runs in AWX.
     type: str

@@ -40,6 +40,7 @@ ARGUMENT_SPEC: dict[str, t.Any] = {
     "records": {"type": "dict", "default": {}},
     "duration": {"type": "int", "default": LEASE_SECONDS},
     "wait_timeout": {"type": "int", "default": 120},
+    "before": {"type": "str", "default": ""},
     "actor": {"type": "str", "default": ""},
 }
 
@@ -198,6 +199,8 @@ def run(params: t.Mapping[str, t.Any], context: Context) -> dict[str, t.Any]:
     actor = actor_or_default(params["actor"])
     epochs = {ClientId.parse(client, "epochs").id: int(epoch) for client, epoch in params["epochs"].items()}
     result: dict[str, t.Any] = {"changed": False, "token": token, "waited": False, "epochs": epochs, "lease": {}}
+    if params["before"] and not params["token"]:
+        context.report(params["before"])
     if context.check_mode or not clients:
         return result
     holding = Holding.of_run(connect(params), params["registry_namespace"], clients, token, params["duration"], actor)

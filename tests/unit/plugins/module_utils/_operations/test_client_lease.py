@@ -35,6 +35,7 @@ def lease(api: FakeApi, *, lines: list[str] | None = None, check_mode: bool = Fa
         "records": {},
         "duration": LEASE_SECONDS,
         "wait_timeout": 0,
+        "before": "",
         "actor": "anna@desk",
     }
     report = (lines if lines is not None else []).append
@@ -58,6 +59,13 @@ def registered(fake_api: FakeApi) -> FakeApi:
     for client in ("C7", "C42"):
         fake_api.add(Record(client=ClientId.parse(client), catalogue="a", namespace="lms-dev", registry_namespace=REGISTRY).to_object())
     return fake_api
+
+
+def test_what_came_before_is_said_where_a_run_begins(registered: FakeApi) -> None:
+    lines: list[str] = []
+    first = lease(registered, before="  preflight  0.5 s", lines=lines)
+    lease(registered, before="  preflight  0.5 s", token=first["token"], epochs=first["epochs"], lines=lines)
+    assert lines == ["  preflight  0.5 s"]
 
 
 def test_a_free_lease_is_taken_and_begins_an_epoch(registered: FakeApi) -> None:
