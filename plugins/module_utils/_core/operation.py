@@ -17,8 +17,8 @@ def _silent(line: str) -> None:
 
 # A lookup plugin's name and its options, and what it answers first; raises InputError where it cannot be run.
 Lookup = t.Callable[[str, t.Mapping[str, t.Any]], t.Any]
-# Clients' ids, the catalogue's settings and the clients' fingerprints, and the rendered requests; raises InputError with all faults of all.
-Render = t.Callable[[t.Sequence[t.Any], t.Mapping[str, t.Any], t.Mapping[str, str]], list[dict[str, t.Any]]]
+# Clients' ids, the catalogue's settings, the clients' fingerprints and a stage; returns its requests, raises InputError with all faults.
+Render = t.Callable[[t.Sequence[t.Any], t.Mapping[str, t.Any], t.Mapping[str, str], str], list[dict[str, t.Any]]]
 
 
 @dataclass(frozen=True)

@@ -95,8 +95,7 @@ def noted_as_made(api: Api, record: Record | None, fresh: Record, actor: str) ->
 
 def listed(work: Work) -> Secrets:
     """Return those of the client's Secrets that exist, by name, in one read."""
-    found = work.api.list("v1", "Secret", work.namespace, label_selector=selector(work.client))
-    return {secret["metadata"]["name"]: secret for secret in found if secret["metadata"]["name"] in work.names}
+    return listed_of(work.api, work.namespace, [work.client]).get(work.client, {})
 
 
 def listed_of(api: Api, namespace: str, named: t.Sequence[ClientId]) -> dict[ClientId, Secrets]:

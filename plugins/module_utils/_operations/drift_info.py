@@ -79,7 +79,7 @@ def _reason(api: Api, params: t.Mapping[str, t.Any], clients: t.Sequence[ClientI
     of_databases, of_pods = {}, {}
     for client in clients:
         user = database_name(client, settings["database_prefix"])
-        work = Work(api, client, namespace, registry, {"requests": render([client], settings, {}), "database_user": user})
+        work = Work(api, client, namespace, registry, {"requests": render([client], settings, {}, ENVIRONMENT), "database_user": user})
         found = secrets.get(client, {})
         if any(name not in found for name in work.names):
             return f"{client} lacks a Secret of its own"
@@ -87,8 +87,7 @@ def _reason(api: Api, params: t.Mapping[str, t.Any], clients: t.Sequence[ClientI
         if facts["rotation"]:
             return f"a rotation of {client} is under way"
         of_databases[client.id], of_pods[client.id] = facts["database_fingerprint"], facts["fingerprint"]
-    requests = [one for one in render(clients, settings, of_databases) if one["stage"] == DATABASES]
-    requests += [one for one in render(clients, settings, of_pods) if one["stage"] == ENVIRONMENT]
+    requests = [*render(clients, settings, of_databases, DATABASES), *render(clients, settings, of_pods, ENVIRONMENT)]
     return _of_plan(survey(api, {"namespace": namespace, "requests": requests, "redo": False}, records))
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import base64
 import typing as t
+from functools import partial
 
 import pytest
 from ansible_collections.rarus.lms.plugins.module_utils._core.errors import ConflictError, InputError
@@ -28,8 +29,7 @@ KEY = domain.generate_rsa_key(2048)
 CANARY = "Y2FuYXJ5LTVmMWMwYQ=="
 
 
-def render(clients: t.Sequence[ClientId], settings: t.Mapping[str, t.Any], fingerprints: t.Mapping[str, str]) -> list[Object]:
-    return rendered({}, clients, settings, fingerprints)
+render = partial(rendered, {})
 
 
 @pytest.fixture
@@ -49,15 +49,13 @@ def settle(fake_api: FakeApi, client: ClientId) -> None:
     made = operate(fake_api, credentials.OPERATION, client=client.id, requests=render([client], settings, {}))
     jobs = {
         one["object"]["metadata"]["name"].rpartition("-")[0]: one["object"]["metadata"]["annotations"]["rarus.lms/hash"]
-        for one in render([client], settings, {client.id: made["database_fingerprint"]})
-        if one["stage"] == "databases"
+        for one in render([client], settings, {client.id: made["database_fingerprint"]}, "databases")
     }
     objects = {}
-    for one in render([client], settings, {client.id: made["fingerprint"]}):
-        if one["stage"] == "environment":
-            apply(fake_api, one["object"])
-            stored = fake_api.stored(one["object"]["kind"], one["object"]["metadata"]["name"], SPACE, one["object"]["apiVersion"])
-            objects[key_of(one["object"])] = managed_hash(t.cast("Object", stored)["metadata"])
+    for one in render([client], settings, {client.id: made["fingerprint"]}, "environment"):
+        apply(fake_api, one["object"])
+        stored = fake_api.stored(one["object"]["kind"], one["object"]["metadata"]["name"], SPACE, one["object"]["apiVersion"])
+        objects[key_of(one["object"])] = managed_hash(t.cast("Object", stored)["metadata"])
     fake_api.add(Record(client, **PLACE, credentials=MADE, databases=jobs, objects=objects).to_object())
 
 
