@@ -213,10 +213,10 @@ def test_a_changed_value_of_a_free_secret_variable_rolls_the_pods_out(first: str
 
 def rolled_twice(prepared: Prepared, client: str) -> None:
     """Update a client to the next image and back, and lose no request meanwhile."""
-    with asked_all_the_time(prepared.lab, f"https://backend.{prepared.namespace}.example/{client}/db") as codes:
+    with asked_all_the_time(prepared.lab, f"https://backend.{prepared.namespace}.example/{client}/db") as answers:
         prepared.provision(client, "-e", f"lms_docker_image={prepared.lab.facts['images']['backend_next']}")
         prepared.provision(client)
-    assert (set(codes), codes["200"] > 50) == ({"200"}, True), codes
+    assert (set(answers), answers["200"] > 50) == ({"200"}, True), answers
 
 
 def test_a_rolling_update_loses_no_request(first: str, dev: Prepared) -> None:

@@ -71,13 +71,13 @@ def test_both_passwords_twice_in_a_row_without_losing_a_request(client: str, dev
     name = client.lower()
     found = [values(dev, client)]
     # The back end makes a new login to both databases for each request to this path.
-    with asked_all_the_time(lab, f"https://backend.lms-dev.example/{client}/db") as codes:
+    with asked_all_the_time(lab, f"https://backend.lms-dev.example/{client}/db") as answers:
         for _turn in range(2):
             shown = rotate(dev, client, "postgres,clickhouse").stdout
             found.append(values(dev, client))
             assert opens(lab, found[-2], tmp_path, client) == {"postgres": False, "clickhouse": False}
             assert opens(lab, found[-1], tmp_path, client) == {"postgres": True, "clickhouse": True}
-    assert (set(codes), codes["200"] > 50) == ({"200"}, True), codes
+    assert (set(answers), answers["200"] > 50) == ({"200"}, True), answers
     assert [one["postgres-user"] for one in found] == [name, f"{name}_b", name]
     assert [one["clickhouse-user"] for one in found] == [name, f"{name}_b", name]
     assert {key for key in found[0] if found[0][key] != found[2][key]} == {

@@ -17,16 +17,29 @@ from .lab import Lab
 __all__ = ["asked_all_the_time"]
 
 
+# One line a request: its body on one line, how long it took and its code. A request that never got an answer has curl's own message in the body's place.
+_ASK = r"""
+trap 'exit 0' TERM
+while :; do
+    answer=$(curl --silent --show-error --write-out ' %{time_total}s %{http_code}' --cacert "$0" "$1" 2>&1)
+    echo "${answer//$'\n'/ }"
+done
+"""
+
+
 @contextmanager
 def asked_all_the_time(lab: Lab, url: str) -> Iterator[Counter[str]]:
-    """Ask a URL again and again, each time by a new connection; the HTTP codes are there when the block has ended."""
-    ask = f"curl --silent --output /dev/null --write-out '%{{http_code}}\\n' --cacert {lab.facts['ingress']['ca_file']} {url}"
+    """Ask a URL again and again, each time by a new connection.
+
+    When the block has ended, the answers are there, counted: by "200", or by body, seconds and code.
+    """
     asking = subprocess.Popen(
-        lab.command("bash", "-c", f"trap 'exit 0' TERM; while :; do {ask}; done"), stdout=subprocess.PIPE, text=True, start_new_session=True
+        lab.command("bash", "-c", _ASK, lab.facts["ingress"]["ca_file"], url), stdout=subprocess.PIPE, text=True, start_new_session=True
     )
-    codes: Counter[str] = Counter()
+    answers: Counter[str] = Counter()
     try:
-        yield codes
+        yield answers
     finally:
         os.killpg(asking.pid, signal.SIGTERM)
-        codes.update(asking.communicate(timeout=30)[0].split())
+        lines = asking.communicate(timeout=30)[0].splitlines()
+        answers.update("200" if line.endswith(" 200") else line for line in lines)

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from .._core.errors import InputError, LmsError
 from .._core.operation import Context, Operation
 from .._domain.client_id import ClientId
-from .._domain.diagnosis.jobs import COMPLETE, RUNNING, JobVerdict, ended_marks, job_seconds, judge_job, wanted_by_jobs
+from .._domain.diagnosis.jobs import COMPLETE, RUNNING, JobVerdict, ended_marks, job_seconds, judge_job, pods_of_job, wanted_by_jobs
 from .._domain.diagnosis.model import Obj, Seen, dig, name_of
 from .._domain.diagnosis.screens import screen_of_job_failure
 from .._domain.names import JOB_UID_LABEL
@@ -50,6 +50,7 @@ class Judged:
     client: ClientId
     job: Obj | None
     verdict: JobVerdict
+    seconds: int
     not_seen: tuple[str, ...] = ()
 
 
@@ -107,7 +108,8 @@ def _look(observer: Observer, clients: t.Sequence[ClientId]) -> dict[ClientId, S
 
 def _judge(name: str, seen: Seen, stale: t.Collection[str]) -> Judged:
     job = next((one for one in seen.jobs if name_of(one) == name), None)
-    return Judged(seen.client, job, judge_job(name, job, seen, stale), tuple(seen.not_seen.values()))
+    seconds = job_seconds(job, pods_of_job(job, seen))
+    return Judged(seen.client, job, judge_job(name, job, seen, stale), seconds, tuple(seen.not_seen.values()))
 
 
 def _messages(observer: Observer, judged: t.Sequence[Judged]) -> dict[str, list[str]]:
@@ -150,7 +152,7 @@ def _shown(one: Judged) -> dict[str, t.Any]:
         "client": one.client.id,
         "name": one.verdict.name,
         "state": one.verdict.state,
-        "seconds": job_seconds(one.job),
+        "seconds": one.seconds,
         "findings": [finding.as_result() for finding in one.verdict.findings],
     }
 

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from .model import AGAIN, Cause, Severity
 
-__all__ = ["ROLLOUT_CAUSES"]
+__all__ = ["EXCEEDED_QUOTA", "ROLLOUT_CAUSES"]
 
-
+EXCEEDED_QUOTA = r"exceeded quota: (?P<quota>[^,]+), requested: (?P<requested>.+?), used: .+?, limited: (?P<limited>.+)"
 _EVENTS = "kubectl -n {namespace} get events --field-selector reason=FailedCreate"
 _DESCRIBE = "kubectl -n {namespace} describe deployment {deployment}"
 
@@ -19,7 +19,7 @@ ADMISSION_CAUSES = (
         "creation",
         "quota {quota} of namespace {namespace} is used up: {requested} more was asked for, {limited} is the limit",
         f"lower lms_resources, or ask the cluster's owners to raise quota {{quota}} of {{namespace}}, {AGAIN}",
-        r"exceeded quota: (?P<quota>[^,]+), requested: (?P<requested>.+?), used: .+?, limited: (?P<limited>.+)",
+        EXCEEDED_QUOTA,
     ),
     Cause(
         "quota_wants_resources",

@@ -1,7 +1,10 @@
 # Copyright: (c) 2026, the rarus.lms authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The verdict on Jobs: by their conditions, never by counts of pods; their pods, matched by the Job's uid, only say why."""
+"""The verdict on Jobs: by their conditions, never by counts of pods; their pods, matched by the Job's uid, say why.
+
+One thing a pod settles by itself: when all its containers have ended well, what the Job is for is done. The Job's own word comes seconds later.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +13,7 @@ from dataclasses import dataclass, replace
 
 from .model import Finding, LogKey, Obj, Seen, Severity, Symptom, Wanted, condition, dig, name_of, seconds_of
 from .recognise import recognise
-from .symptoms_pods import container_states, events_of, pod_symptoms, references
+from .symptoms_pods import container_states, events_of, is_gone, pod_symptoms, references
 from .symptoms_rollout import of_quotas, with_quota
 
 __all__ = [
@@ -45,13 +48,24 @@ class JobVerdict:
         return self.state in (FAILED, GONE) or any(one.severity is Severity.FATAL for one in self.findings)
 
 
-def state_of(job: Obj | None) -> str:
-    """Return a Job's state by its conditions. FailureTarget comes before Failed, while pods are still ending."""
+def state_of(job: Obj | None, pods: t.Iterable[Obj] = ()) -> str:
+    """Return a Job's state by its conditions, or by a pod of its own that has done its work.
+
+    FailureTarget comes before Failed, while pods are still ending. pods: the Job's own.
+    """
     if job is None:
         return GONE
     if condition(job, "Complete").get("status") == "True":
         return COMPLETE
-    return FAILED if _failure(job) else RUNNING
+    if _failure(job):
+        return FAILED
+    return COMPLETE if dig(job, "spec", "completions", default=1) == 1 and any(map(_ended_well, pods)) else RUNNING
+
+
+def _ended_well(pod: Obj) -> bool:
+    """Return whether all of a pod's containers have ended with exit code 0; of one that is being deleted the Job may want another."""
+    codes = [dig(status, "state", "terminated", "exitCode") for status in dig(pod, "status", "containerStatuses", default=[])]
+    return not is_gone(pod) and set(codes) == {0} and len(codes) == len(dig(pod, "spec", "containers", default=[]))
 
 
 def judge_job(name: str, job: Obj | None, seen: Seen, stale: t.Collection[str] = ()) -> JobVerdict:
@@ -59,7 +73,7 @@ def judge_job(name: str, job: Obj | None, seen: Seen, stale: t.Collection[str] =
 
     stale: marks (`ended_marks`) of what had ended before this run began; while the Job still tries, that says nothing of the next try.
     """
-    state = state_of(job)
+    state = state_of(job, pods_of_job(job, seen))
     if job is None:
         symptom = Symptom("job", f"Job {seen.namespace}/{name}", "NotFound", facts={"job": name})
         return JobVerdict(name, state, tuple(recognise([symptom], seen, setup=True)))
@@ -76,7 +90,7 @@ def job_findings(seen: Seen) -> list[Finding]:
     return [finding for job in seen.jobs for finding in judge_job(name_of(job), job, seen).findings]
 
 
-def pods_of_job(job: Obj, seen: Seen) -> list[Obj]:
+def pods_of_job(job: Obj | None, seen: Seen) -> list[Obj]:
     """Return a Job's own pods, the newest first; pods of an earlier Job of the same name are none of them."""
     uid = dig(job, "metadata", "uid", default="")
     mine = [pod for pod in seen.pods if uid in {owner.get("uid") for owner in dig(pod, "metadata", "ownerReferences", default=[])}]
@@ -101,9 +115,9 @@ def wanted_by_jobs(seen: Seen) -> Wanted:
     """Return what would make the judgement of the Jobs sharper; nothing where all of them go well."""
     needed = Wanted()
     for job in seen.jobs:
-        if state_of(job) == COMPLETE:
-            continue
         pods = pods_of_job(job, seen)
+        if state_of(job, pods) == COMPLETE:
+            continue
         symptoms = [symptom for pod in pods[:1] for symptom in pod_symptoms(pod, seen, retried=False)]
         running = bool(pods) and dig(pods[0], "status", "phase") == "Running" and not symptoms
         watched = [] if running else [*pods[:1], *([] if pods else [job])]
@@ -179,8 +193,9 @@ def _mark(event: Obj) -> str:
     return f"{dig(event, 'metadata', 'uid', default='')}/{event.get('count', 1)}"
 
 
-def job_seconds(job: Obj | None) -> int:
-    """Return how many seconds a Job that has ended took, by the cluster's clock; 0 where it has not."""
-    ended = dig(job, "status", "completionTime") or _failure(job or {}).get("lastTransitionTime")
+def job_seconds(job: Obj | None, pods: t.Iterable[Obj] = ()) -> int:
+    """Return how many seconds a Job that has ended took, by the cluster's clock; 0 where it has not. pods: the Job's own."""
+    told = dig(job, "status", "completionTime") or _failure(job or {}).get("lastTransitionTime")
+    ended = seconds_of(told) if told else max(map(_ended, filter(_ended_well, pods)), default=0.0)
     begun = dig(job, "status", "startTime") or dig(job, "metadata", "creationTimestamp")
-    return int(seconds_of(ended) - seconds_of(begun)) if ended and begun else 0
+    return int(ended - seconds_of(begun)) if ended and begun else 0

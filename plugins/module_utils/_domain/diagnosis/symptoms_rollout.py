@@ -10,6 +10,7 @@ import typing as t
 from dataclasses import replace
 
 from ..names import deployment_name
+from .causes_rollout import EXCEEDED_QUOTA
 from .model import Obj, Seen, Symptom, condition, dig, is_old, name_of
 from .symptoms_pods import is_gone, is_ready
 
@@ -28,7 +29,6 @@ __all__ = [
 
 SHOWN_OF_A_DIGEST = len("sha256:") + 8
 REVISION = "deployment.kubernetes.io/revision"
-_EXCEEDED = re.compile(r"exceeded quota: (?P<name>[^,\s]+), requested: (?P<requested>\S+), used: ")
 
 
 def observed(deployment: Obj) -> bool:
@@ -84,19 +84,19 @@ def rollout_symptoms(seen: Seen) -> list[Symptom]:
 
 def of_quotas(messages: t.Iterable[str]) -> bool:
     """Return whether one of the messages is that a quota has kept a pod from being made."""
-    return any(_EXCEEDED.search(one) for one in messages)
+    return any(re.search(EXCEEDED_QUOTA, one) for one in messages)
 
 
 def with_quota(symptom: Symptom, seen: Seen) -> Symptom:
     """Return why a pod was not made with how full the quota is by now, as far as quotas were read: others may have made room since."""
-    told = _EXCEEDED.search(symptom.message)
-    quota = next((one for one in seen.quotas if told and name_of(one) == told["name"]), None)
+    told = re.search(EXCEEDED_QUOTA, symptom.message)
+    quota = next((one for one in seen.quotas if told and name_of(one) == told["quota"]), None)
     if told is None or quota is None:
         return symptom
     asked = [part.partition("=")[0] for part in told["requested"].split(",")]
     hard, used = (dig(quota, "status", field, default={}) for field in ("hard", "used"))
     full = [f"{resource} {used.get(resource, 0)} of {hard[resource]}" for resource in asked if resource in hard]
-    return replace(symptom, evidence=(*symptom.evidence, f"quota {told['name']} by now: {', '.join(full)}")) if full else symptom
+    return replace(symptom, evidence=(*symptom.evidence, f"quota {told['quota']} by now: {', '.join(full)}")) if full else symptom
 
 
 def _aged(symptom: Symptom, seen: Seen) -> Symptom:

@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, the rarus.lms authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Jobs are judged by their conditions, and their pods only say why."""
+"""Jobs are judged by their conditions; their pods say why, and when the work is done."""
 
 from __future__ import annotations
 
@@ -21,6 +21,7 @@ from ansible_collections.rarus.lms.plugins.module_utils._domain.diagnosis.jobs i
     state_of,
     wanted_by_jobs,
 )
+from ansible_collections.rarus.lms.plugins.module_utils._domain.diagnosis.model import Wanted
 from support.diagnosis_cases import BASE, laid_over, seen_of_job_case
 
 # When the run began that looks at what happened at 10 o'clock: after it, and before it.
@@ -53,6 +54,28 @@ def told(kind: str, status: str = "True") -> dict[str, t.Any]:
 )
 def test_state_is_by_conditions_and_never_by_counts(status: dict[str, t.Any], state: str) -> None:
     assert state_of(job(**status)) == state
+
+
+ENDED_WELL = {"state": {"terminated": {"exitCode": 0, "reason": "Completed", "finishedAt": "2026-11-21T10:00:02Z"}}}
+
+
+@pytest.mark.parametrize(
+    ("case", "state"),
+    [
+        ({"job_container": ENDED_WELL, "job_pod": {"status": {"phase": "Running"}}}, COMPLETE),
+        ({"job_container": ENDED_WELL, "job_status": {"uncountedTerminatedPods": {"succeeded": ["jp-1"]}}}, COMPLETE),
+        ({"job_container": ENDED_WELL, "job_status": told("FailureTarget")}, FAILED),
+        ({"job_container": ENDED_WELL, "job_spec": {"completions": 2}}, RUNNING),
+        ({"job_container": ENDED_WELL, "job_pod": {"metadata": {"deletionTimestamp": "2026-11-21T10:00:03Z"}}}, RUNNING),
+        ({"job_container": ENDED_WELL, "job_pod": {"metadata": {"ownerReferences": [{"controller": True, "uid": "j-0"}]}}}, RUNNING),
+        ({"job_container": ENDED_WELL, "job_pod": {"spec": {"containers": [{"name": "postgres-client"}, {"name": "other"}]}}}, RUNNING),
+        ({"job_container": {"state": {"running": {}}}, "job_pod": {"status": {"phase": "Running"}}}, RUNNING),
+        ({}, RUNNING),
+    ],
+)
+def test_a_pod_whose_containers_have_all_ended_well_has_done_the_work(case: dict[str, t.Any], state: str) -> None:
+    name, found, seen = seen_of_job_case(case)
+    assert judge_job(name, found, seen).state == state
 
 
 def test_pods_of_an_earlier_job_of_the_same_name_are_not_its_own() -> None:
@@ -99,8 +122,8 @@ def test_an_old_failure_to_create_a_pod_is_no_proof_either_until_it_happens_agai
 
 def test_nothing_is_wanted_of_a_job_that_is_done() -> None:
     _name, _job, seen = seen_of_job_case({"job_status": told("Complete")})
-    wants = wanted_by_jobs(seen)
-    assert (wants.logs, wants.events, wants.references) == (frozenset(), frozenset(), frozenset())
+    assert wanted_by_jobs(seen) == Wanted()
+    assert wanted_by_jobs(seen_of_job_case({"job_container": ENDED_WELL})[2]) == Wanted()
 
 
 def test_the_jobs_own_events_are_wanted_where_it_has_no_pod() -> None:
@@ -113,3 +136,5 @@ def test_seconds_are_the_clusters() -> None:
     assert job_seconds(job(**times)) == 7
     assert job_seconds(job(startTime="2026-11-21T10:00:00Z")) == 0
     assert job_seconds(None) == 0
+    _name, found, seen = seen_of_job_case({"job_container": ENDED_WELL, "job_status": {"startTime": times["startTime"]}})
+    assert job_seconds(found, seen.pods) == 2
