@@ -97,6 +97,7 @@ CONTAINER_DEFAULTS: dict[str, t.Any] = {
     "lifecycle": {"preStop": {"sleep": {"seconds": _Bare("{{ pre-stop-seconds }}")}}},
     "securityContext": {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}},
 }
+ROLLOUT_DEFAULTS: dict[str, t.Any] = {"minReadySeconds": _Bare("{{ min-ready-seconds }}")}
 _EXAMPLE = {
     "lms_namespace_id": "lms-dev", "lms_docker_image": "lms:dev", "lms_sms4b_sender": "LMS", "lms_public_dns": "lms.example",
     "lms_postgres_host": "postgres.example", "lms_postgres_client_image": "psql:15", "lms_clickhouse_host": "clickhouse.example",
@@ -279,6 +280,8 @@ def _convert_pods(request: _Request, moved: list[dict[str, t.Any]]) -> None:
             request.changes.append(f"env has {', '.join(entry['name'] for entry in moved)} by reference")
     for volume in template["spec"].get("volumes") or []:
         _convert_volume(volume, request.changes)
+    if request.obj["kind"] == "Deployment":
+        _fill(request.obj["spec"], ROLLOUT_DEFAULTS, request.changes, "the rollout")
     rolling = (request.obj["spec"].get("strategy") or {}).get("rollingUpdate")
     if rolling and rolling.get("maxUnavailable") not in (None, 0) and not isinstance(rolling["maxUnavailable"], _Bare):
         rolling["maxUnavailable"] = _Bare("{{ max-unavailable }}")

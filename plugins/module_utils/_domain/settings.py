@@ -95,6 +95,8 @@ SETTINGS: tuple[Setting, ...] = (
     Setting("max_surge", "count or share", 1, "Pods more than replicas while a new version rolls out."),
     Setting("max_unavailable", "count or share", 0,
             "Pods less than replicas while a new version rolls out; 0 keeps serving with one replica."),
+    Setting("min_ready_seconds", "seconds or none", 2,
+            "Seconds that a new pod must have been ready before an old one may go; below 2 a busy kubelet may cost requests."),
     Setting("node_affinity", "affinity", {"key": "rarus", "values": ["lms"]},
             "Label of the nodes that a pod must run on, and its values; {} for any node."),
     Setting("environment", "variables", {},
@@ -368,6 +370,10 @@ def _contradictions(settings: t.Mapping[str, t.Any], prefix: str, known: t.Conta
     found += [missing(name, because) for asked, name, empty, because in needs if asked and settings.get(name) == empty]
     if value("max_surge") in (0, "0%") and value("max_unavailable") in (0, "0%"):
         found.append(f"{prefix}max_unavailable: is 0 and so is {prefix}max_surge: no rollout could begin. Expected one of them above 0.")
+    if value("min_ready_seconds") >= value("wait_timeout_seconds"):
+        found.append(
+            f"{prefix}min_ready_seconds: is {value('min_ready_seconds')}. Expected fewer than wait_timeout_seconds ({value('wait_timeout_seconds')})."
+        )
     if value("pre_stop_seconds") >= grace:
         found.append(f"{prefix}pre_stop_seconds: is {value('pre_stop_seconds')}. Expected fewer than termination_grace_seconds ({grace}).")
     if value("run_as_user") == 0:

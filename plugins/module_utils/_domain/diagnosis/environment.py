@@ -141,7 +141,10 @@ def _without_consequences(findings: list[Finding]) -> list[Finding]:
 
 
 def _rolled_out(seen: Seen) -> bool:
-    """Return whether the newest revision is whole: seen by the controller, its pods updated, available, and none of an older one left."""
+    """Return whether the newest revision is whole: seen by the controller, its pods updated, ready, and none of an older one left.
+
+    Available (minReadySeconds) is what lets older ones go: where there is none, nobody has to wait for it.
+    """
     deployment = seen.deployment
     if deployment is None or not observed(deployment):
         return False
@@ -151,8 +154,7 @@ def _rolled_out(seen: Seen) -> bool:
     return (
         updated >= replicas
         and int(status.get("replicas") or 0) <= updated
-        and int(status.get("availableReplicas") or 0) >= replicas
-        and int(dig(new_replica_set(seen), "status", "availableReplicas", default=0)) >= replicas
+        and int(dig(new_replica_set(seen), "status", "readyReplicas", default=0)) >= replicas
         and any(is_ready(pod) for pod in new_pods(seen))
     )
 

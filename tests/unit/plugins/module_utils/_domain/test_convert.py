@@ -137,6 +137,7 @@ def test_the_pod_passes_pod_security_and_is_updated_without_a_gap(objects: dict[
     spec = objects["Deployment"]["spec"]
     pod = spec["template"]["spec"]
     assert spec["strategy"]["rollingUpdate"] == {"maxSurge": 1, "maxUnavailable": 0}
+    assert spec["minReadySeconds"] == 2
     assert pod["securityContext"]["runAsNonRoot"] is True
     assert pod["containers"][0]["securityContext"]["capabilities"] == {"drop": ["ALL"]}
     assert {volume["name"]: next(kind for kind in volume if kind != "name") for volume in pod["volumes"]} == {

@@ -188,6 +188,7 @@ TOGETHER: list[tuple[dict[str, t.Any], str]] = [
     ({"lms_escrow_recipients": ["age1" + "q" * 58]}, "lms_escrow_folder: is missing, and lms_escrow_recipients says who"),
     ({"lms_static_volume": {"kind": "nfs"}}, "lms_nfs_server: is missing, and lms_static_volume.kind is nfs."),
     ({"lms_max_surge": 0}, "lms_max_unavailable: is 0 and so is lms_max_surge"),
+    ({"lms_min_ready_seconds": 300}, "lms_min_ready_seconds: is 300. Expected fewer than wait_timeout_seconds (300)."),
     ({"lms_pre_stop_seconds": 30}, "lms_pre_stop_seconds: is 30. Expected fewer than termination_grace_seconds (30)."),
     ({"lms_postgres_sslmode": "verify-full"}, "lms_postgres_ca: is missing, and lms_postgres_sslmode is verify-full."),
     ({"lms_clickhouse_ca": {"name": "a", "key": "b"}}, "lms_clickhouse_ca: is set and lms_clickhouse_secure is false: nothing is checked"),

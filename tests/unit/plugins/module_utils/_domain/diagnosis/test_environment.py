@@ -41,8 +41,8 @@ NOT_READY = {
     "the controller has not begun": {"deployment": {"status": {"observedGeneration": None}}},
     "the new pods are not all there": {"deployment": {"spec": {"replicas": 2}}},
     "old pods are left": {"deployment": {"status": {"replicas": 2}}},
-    "not available for long enough": {"deployment": {"status": {"availableReplicas": 0}}},
-    "available pods are of the old revision": {"replica_set": {"status": {"availableReplicas": 0}}},
+    "not ready for long enough to let an old one go": {"deployment": {"status": {"availableReplicas": 0, "replicas": 2}}},
+    "ready pods are of the old revision": {"replica_set": {"status": {"readyReplicas": 0}}},
     "the newest ReplicaSet is another": {"deployment": {"metadata": {"annotations": {"deployment.kubernetes.io/revision": "3"}}}},
     "no endpoint is ready": {"slice": {"endpoints": [{"conditions": {"ready": False}}]}},
 }
@@ -55,6 +55,10 @@ def test_not_ready_yet(changes: dict[str, t.Any]) -> None:
     assert verdict.phase is Phase.PROGRESSING
     assert verdict.progress
     assert not verdict.certain
+
+
+def test_a_pod_that_no_older_one_waits_for_need_not_have_been_ready_for_long() -> None:
+    assert judge(seen_of_case({**READY, "deployment": {"status": {"availableReplicas": 0}}})).phase is Phase.READY
 
 
 def test_an_endpoint_without_a_condition_is_ready() -> None:
