@@ -17,7 +17,7 @@ from .lab import Lab
 __all__ = ["asked_all_the_time"]
 
 
-# One line a request: its body on one line, how long it took and its code. A request that never got an answer has curl's own message in the body's place.
+# One line a request: its body on one line, how long it took and its code; where no answer came, curl's own message in the body's place.
 _ASK = r"""
 trap 'exit 0' TERM
 while :; do

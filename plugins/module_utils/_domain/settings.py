@@ -357,7 +357,7 @@ def _contradictions(settings: t.Mapping[str, t.Any], prefix: str, known: t.Conta
     def missing(name: str, because: str) -> str:
         return f"{prefix}{name}: is missing, and {prefix}{because}. Expected {_BY_NAME[name].kind.expected}."
 
-    sslmode, grace = value("postgres_sslmode"), value("termination_grace_seconds")
+    sslmode, grace, wait = value("postgres_sslmode"), value("termination_grace_seconds"), value("wait_timeout_seconds")
     found = []
     # What another setting asks for: whether it does, the name and the empty value of what is missing, and why it is asked for.
     needs: tuple[tuple[bool, str, t.Any, str], ...] = (
@@ -370,10 +370,8 @@ def _contradictions(settings: t.Mapping[str, t.Any], prefix: str, known: t.Conta
     found += [missing(name, because) for asked, name, empty, because in needs if asked and settings.get(name) == empty]
     if value("max_surge") in (0, "0%") and value("max_unavailable") in (0, "0%"):
         found.append(f"{prefix}max_unavailable: is 0 and so is {prefix}max_surge: no rollout could begin. Expected one of them above 0.")
-    if value("min_ready_seconds") >= value("wait_timeout_seconds"):
-        found.append(
-            f"{prefix}min_ready_seconds: is {value('min_ready_seconds')}. Expected fewer than wait_timeout_seconds ({value('wait_timeout_seconds')})."
-        )
+    if value("min_ready_seconds") >= wait:
+        found.append(f"{prefix}min_ready_seconds: is {value('min_ready_seconds')}. Expected fewer than wait_timeout_seconds ({wait}).")
     if value("pre_stop_seconds") >= grace:
         found.append(f"{prefix}pre_stop_seconds: is {value('pre_stop_seconds')}. Expected fewer than termination_grace_seconds ({grace}).")
     if value("run_as_user") == 0:

@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The verdict on Jobs: by their conditions, never by counts of pods; their pods, matched by the Job's uid, say why.
 
-One thing a pod settles by itself: when all its containers have ended well, what the Job is for is done. The Job's own word comes seconds later.
+One thing a pod settles by itself: when all its containers have ended well, what the Job is for is done. The Job's own word comes later.
 """
 
 from __future__ import annotations
