@@ -225,8 +225,13 @@ def _is_recorded(known: Known) -> bool:
 
 
 def _wait(observer: Observer, known: t.Mapping[ClientId, Known], params: t.Mapping[str, t.Any], context: Context) -> dict[ClientId, Judged]:
-    """Look until each environment is certain or the time is over; report what changes meanwhile, a line at a time."""
+    """Look until each environment is certain or the time is over; report what changes meanwhile, a line at a time.
+
+    What has become ready is looked at once more, unless its public path has answered: a kubelet under load may take a pod's first
+    readiness back for a moment.
+    """
     told: dict[ClientId, tuple[str, ...]] = {}
+    phases: dict[ClientId, Phase] = {}
     certain: dict[ClientId, Judged] = {}
     lines = Lines(context)
     patience = Patience(lines.tell, beats(observer.api, params.get("lease")))
@@ -245,7 +250,9 @@ def _wait(observer: Observer, known: t.Mapping[ClientId, Known], params: t.Mappi
             told[client] = one.verdict.progress
             if params["restart_stuck"] and one.verdict.stuck and not last and (done := observer.restart(one.seen)):
                 lines.tell(name + done)
-            if one.verdict.certain or last:
+            before, phases[client] = phases.get(client, Phase.READY), one.verdict.phase
+            just_ready = one.verdict.phase is Phase.READY and before is not Phase.READY and not one.seen.probed
+            if (one.verdict.certain and not just_ready) or last:
                 certain[client] = Judged(one.seen, one.verdict.given_up(), taken)
         if len(certain) == len(known):
             break

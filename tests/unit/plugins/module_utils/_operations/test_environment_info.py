@@ -170,6 +170,21 @@ def test_a_wait_ends_when_the_pod_becomes_ready(api: FakeApi, monkeypatch: pytes
     assert len(shown) == 4
 
 
+def test_a_readiness_that_is_taken_back_at_once_does_not_end_the_wait(api: FakeApi, monkeypatch: pytest.MonkeyPatch) -> None:
+    api.add(*objects(BASE))
+    states = iter([READY, objects(BASE), objects(BASE), READY])
+    looks = 0
+
+    def changes(_seconds: float) -> None:
+        nonlocal looks
+        looks += 1
+        api.add(*next(states, []))
+
+    monkeypatch.setattr("time.sleep", changes)
+    result, _shown = judge(api, wait=True, wait_timeout=60)
+    assert (result["environments"][0]["phase"], looks) == ("ready", 5)
+
+
 def test_a_crash_ends_the_wait_at_once_with_its_log(api: FakeApi) -> None:
     api.add(*objects(BASE, container=laid_over(BASE["container"], CRASHED)))
     api.answer("GET", "/log", body="the password is s3cret-value\nends now\n", times=5)
