@@ -45,13 +45,16 @@ UNCHANGED = "the environment was not touched, credentials are kept; nothing to c
 
 @dataclass(frozen=True)
 class Judged:
-    """One Job as it was last seen."""
+    """One Job as it was last seen, among what was seen of its client."""
 
-    client: ClientId
+    seen: Seen
     job: Obj | None
     verdict: JobVerdict
-    seconds: int
-    not_seen: tuple[str, ...] = ()
+
+    @property
+    def client(self) -> ClientId:
+        """Return whose Job it is."""
+        return self.seen.client
 
 
 def run(params: t.Mapping[str, t.Any], context: Context) -> dict[str, t.Any]:
@@ -108,8 +111,7 @@ def _look(observer: Observer, clients: t.Sequence[ClientId]) -> dict[ClientId, S
 
 def _judge(name: str, seen: Seen, stale: t.Collection[str]) -> Judged:
     job = next((one for one in seen.jobs if name_of(one) == name), None)
-    seconds = job_seconds(job, pods_of_job(job, seen))
-    return Judged(seen.client, job, judge_job(name, job, seen, stale), seconds, tuple(seen.not_seen.values()))
+    return Judged(seen, job, judge_job(name, job, seen, stale))
 
 
 def _messages(observer: Observer, judged: t.Sequence[Judged]) -> dict[str, list[str]]:
@@ -152,7 +154,7 @@ def _shown(one: Judged) -> dict[str, t.Any]:
         "client": one.client.id,
         "name": one.verdict.name,
         "state": one.verdict.state,
-        "seconds": one.seconds,
+        "seconds": job_seconds(one.job, pods_of_job(one.job, one.seen)),
         "findings": [finding.as_result() for finding in one.verdict.findings],
     }
 
@@ -176,7 +178,7 @@ def _failure(
             others = [other for other in judged if other.client == one.client and other is not one]
             state = "; ".join([*(f"{other.verdict.name} is {other.verdict.state}" for other in others), UNCHANGED])
             lines = screen_of_job_failure(
-                one.client.id, params["namespace"], name, findings, seconds=seconds, state=state, not_seen=one.not_seen
+                one.client.id, params["namespace"], name, findings, seconds=seconds, state=state, not_seen=tuple(one.seen.not_seen.values())
             )
         else:
             lines = [f"{one.client} in {params['namespace']} FAILED after {seconds:.1f} s: Job {name} is still running"]
