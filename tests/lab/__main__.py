@@ -2,7 +2,6 @@
 from __future__ import annotations
 
 import argparse
-import fcntl
 import json
 import os
 import secrets
@@ -20,6 +19,7 @@ import cgroups
 import cluster
 import databases
 import images
+import locks
 import machine
 import network
 import packages
@@ -76,10 +76,7 @@ def running(name: str) -> Lab:
 @contextmanager
 def locked(name: str) -> Iterator[None]:
     """Let one `up` or `down` of a lab at a time do its work; the lock goes with its process."""
-    state = state_of(name)
-    state.parent.mkdir(parents=True, exist_ok=True)
-    with (state.parent / f".{name}.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+    with locks.held(state_of(name).parent / f".{name}.lock"):
         yield
 
 
@@ -302,6 +299,8 @@ def perform(given: argparse.Namespace) -> int:
         logs(given.name, given.component)
     elif given.verb == "build":
         packages.ensure(report=report)
+        if not given.parts:
+            databases.ensure_engine(report)
         report(str(build.ensure(given.parts or build.BEFOREHAND, report=report)))
     return 0
 

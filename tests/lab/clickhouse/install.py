@@ -14,6 +14,7 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+import locks
 from layout import LabError
 
 HERE = Path(__file__).parent
@@ -28,14 +29,19 @@ def ensure(cache: Path, report: Callable[[str], None]) -> Path:
     folder = cache / f"clickhouse-{key}"
     python = folder / "bin/python"
     if not python.exists():
-        report("installing the ClickHouse engine")
-        new = cache / f"clickhouse-{key}.new"
-        shutil.rmtree(new, ignore_errors=True)
-        new.parent.mkdir(parents=True, exist_ok=True)
-        _run([sys.executable, "-m", "venv", str(new)])
-        _run([str(new / "bin/python"), "-m", "pip", "install", "--quiet", "--no-deps", "--require-hashes", "-r", str(LOCK)])
-        new.rename(folder)
+        with locks.held(cache / "clickhouse.lock"):
+            if not folder.exists():  # another program may just have made it
+                report("installing the ClickHouse engine")
+                _install(folder)
     return python
+
+
+def _install(folder: Path) -> None:
+    new = folder.with_name(f"{folder.name}.new")
+    shutil.rmtree(new, ignore_errors=True)
+    _run([sys.executable, "-m", "venv", str(new)])
+    _run([str(new / "bin/python"), "-m", "pip", "install", "--quiet", "--no-deps", "--require-hashes", "-r", str(LOCK)])
+    new.rename(folder)
 
 
 def _run(command: Sequence[str]) -> None:
