@@ -180,7 +180,7 @@ def _build_programs(part: Built, into: Path, report: Report) -> None:
 
 @contextmanager
 def _folder_to_build_in(part: Built, go: str) -> Iterator[tuple[Path, str]]:
-    """The part's folder, or its module's, and Go's -mod for it; of a copy of the module, all others in it, where packages have stand-ins."""
+    """The part's folder, or its module's, and Go's -mod; of a copy of the module, all others in it, where packages have stand-ins."""
     if not (part.source / STAND_INS).exists():
         yield part.source if part.source.exists() else part.module, "-mod=readonly"
         return
