@@ -234,36 +234,41 @@ def prod(lab: Lab) -> Iterator[Prepared]:
     lab.kubectl("delete", "namespace", SPACE, "--wait=false")
 
 
-def test_several_clients_are_rotated_batch_after_batch(prod: Prepared, lab: Lab, tmp_path: Path) -> None:
+@pytest.fixture(scope="module")
+def pair(prod: Prepared) -> list[str]:
+    """The two clients of that namespace."""
     clients = [fresh(), fresh()]
     for client in clients:
         prod.provision(client)
-    before = {client: values(prod, client) for client in clients}
-    words = ("-e", f"clients={','.join(clients)}", "-e", "batch=1", "-e", "credentials=postgres,clickhouse")
-    shown = prod.playbook("rotate_credentials", *words).stdout
-    assert f"batch 1 of 2: {clients[0]}" in shown
-    assert f"batch 2 of 2: {clients[1]}" in shown
-    for client in clients:
+    return clients
+
+
+def test_several_clients_are_rotated_batch_after_batch(pair: list[str], prod: Prepared) -> None:
+    before = {client: values(prod, client)["rsa_key"] for client in pair}
+    shown = prod.playbook("rotate_credentials", "-e", f"clients={','.join(pair)}", "-e", "batch=1", "-e", "credentials=rsa").stdout
+    for number, client in enumerate(pair, start=1):
+        assert f"batch {number} of 2: {client}" in shown
+        assert f"{client}: rotated rsa" in shown
+        assert values(prod, client)["rsa_key"] != before[client]
+
+
+def test_all_clients_are_rotated_together(pair: list[str], prod: Prepared, lab: Lab, tmp_path: Path) -> None:
+    before = {client: values(prod, client) for client in pair}
+    prod.playbook("rotate_credentials", "-e", "clients=all", "-e", "credentials=postgres,clickhouse")
+    for client in pair:
         after = values(prod, client)
         assert after["postgres-user"] == f"prod_{client.lower()}_b"
         assert opens(lab, before[client], tmp_path, client, prefix="prod_") == {"postgres": False, "clickhouse": False}
         assert opens(lab, after, tmp_path, client, prefix="prod_") == {"postgres": True, "clickhouse": True}
-    shown = prod.playbook("rotate_credentials", "-e", "clients=all", "-e", "credentials=rsa").stdout
-    for client in clients:
-        assert f"{client}: rotated rsa" in shown
-        assert opens(lab, values(prod, client), tmp_path, client, prefix="prod_") == {"postgres": True, "clickhouse": True}
-        assert values(prod, client)["rsa_key"] != before[client]["rsa_key"]
 
 
-def test_a_batch_run_that_was_ended_rotates_no_client_twice(prod: Prepared, lab: Lab) -> None:
+def test_a_batch_run_that_was_ended_rotates_no_client_twice(pair: list[str], prod: Prepared, lab: Lab) -> None:
     """Killed in its second batch; and where it gave up at its end, when one client was done and the other was not."""
-    first, second = clients = [fresh(), fresh()]
-    for client in clients:
-        prod.provision(client)
-    together = ",".join(clients)
+    first, second = pair
+    together = ",".join(pair)
     words = {"clients": together, "batch": 1, "credentials": "seed", "confirm": together}
     words |= {"lms_lease_seconds": 5, "lms_lease_wait_seconds": 8}
-    before = {client: values(prod, client)["keys-secret-seed"] for client in clients}
+    before = {client: values(prod, client)["keys-secret-seed"] for client in pair}
     run = Run(prod, "rotate_credentials", **words)
     until(lambda: run.process.poll() is not None or under_way(prod, second), "the second batch")
     run.kill()
@@ -280,5 +285,5 @@ def test_a_batch_run_that_was_ended_rotates_no_client_twice(prod: Prepared, lab:
     lab.release(first, SPACE)
     shown = prod.playbook("rotate_credentials", "-e", json.dumps(words)).stdout
     assert f"goes on where a run was ended; rotated since that began, and not again: {second}" in shown
-    assert [values(prod, client)["keys-secret-seed"] for client in clients] == [made, new]
-    assert [under_way(prod, client) for client in clients] == [{}, {}]
+    assert [values(prod, client)["keys-secret-seed"] for client in pair] == [made, new]
+    assert [under_way(prod, client) for client in pair] == [{}, {}]

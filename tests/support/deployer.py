@@ -122,7 +122,7 @@ class Audit:
     def _events(self) -> list[dict[str, Any]]:
         with self.path.open() as log:
             log.seek(self.start)
-            events = [json.loads(line) for line in log if line.endswith("\n")]
+            events = [json.loads(line) for line in log if line.endswith("\n") and self.user in line]
         answered = [event for event in events if event["stage"] == "ResponseComplete" and "objectRef" in event]
         return [event for event in answered if event["user"].get("username") == self.user]
 

@@ -45,6 +45,9 @@ __all__ = [
 ALIKE_IN_KEYS = 20
 LEAST = 12
 SAMPLE_SECONDS = 0.03
+# After how many samples the processes are looked at again that ran before the run began.
+TURNS_OF_OTHERS = 30
+PROC_BYTES = 1 << 16
 RUN_SECONDS = 300
 KINDS = (
     "configmaps,jobs,deployments,replicasets,pods,services,ingresses,endpointslices,leases,events,persistentvolumeclaims,"
@@ -169,21 +172,40 @@ class Processes:
         self._thread.join()
 
     def _watch(self) -> None:
-        while not self._ended.wait(SAMPLE_SECONDS):
-            for folder in Path("/proc").iterdir():
-                if folder.name.isdigit():
-                    self._look(folder)
+        """Look at what is new in every turn, and now and then at what ran before: those are many, and change little."""
+        before = _processes() - self._family
+        for turn in itertools.count():
+            running = _processes()
+            before &= running
+            for process in running if turn % TURNS_OF_OTHERS == 0 else running - before:
+                self._look(process)
+            if self._ended.wait(SAMPLE_SECONDS):
+                return
 
-    def _look(self, folder: Path) -> None:
+    def _look(self, process: int) -> None:
         try:
-            self.command_lines.add((folder / "cmdline").read_text(errors="replace").replace("\0", " "))
-            parent = int((folder / "stat").read_text(errors="replace").rpartition(")")[2].split()[1])
-            if int(folder.name) in self._family or parent in self._family:
-                self._family.add(int(folder.name))
-                entries = (folder / "environ").read_text(errors="replace").split("\0")
-                self.environments |= {entry for entry in entries if entry not in self._given}
+            self.command_lines.add(_read(process, "cmdline").replace("\0", " "))
+            parent = int(_read(process, "stat").rpartition(")")[2].split()[1])
+            if process in self._family or parent in self._family:
+                self._family.add(process)
+                self.environments |= {entry for entry in _read(process, "environ").split("\0") if entry not in self._given}
         except (OSError, ValueError):
             return  # it has ended
+
+
+def _processes() -> set[int]:
+    with os.scandir("/proc") as entries:
+        return {int(entry.name) for entry in entries if entry.name.isdigit()}
+
+
+def _read(process: int, name: str) -> str:
+    """Return a file of /proc's, by as few calls as can be."""
+    file = os.open(f"/proc/{process}/{name}", os.O_RDONLY)
+    try:
+        parts = iter(lambda: os.read(file, PROC_BYTES), b"")
+        return b"".join(parts).decode(errors="replace")
+    finally:
+        os.close(file)
 
 
 @dataclass(frozen=True)
