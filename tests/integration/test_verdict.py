@@ -31,12 +31,13 @@ from support.verdict_pairs import SORTS, Pair, jobs_of_pairs, misnamed, objects_
 from support.verdict_paths import ANSWER_FAULTS, GATEWAYS, OLDER, PATH_FAULTS, unreachable
 from support.verdict_screens import SHOWN, Page, plain, screen_of_environment, screen_of_job
 from support.verdict_world import (
+    BLOCKED_FAULT,
     CLUSTER_FAULTS,
     CLUSTER_RIGHTS,
+    GOING_FAULT,
     NODES,
     SILENT_FAULT,
     SILENT_NODE,
-    SINGLE_FAULTS,
     admission,
     node_status,
     odd_images,
@@ -326,9 +327,9 @@ def test_cause_of_a_wrong_public_path(fault: Fault, answers: dict[str, Obj], pag
 
 
 def test_a_finalizer_that_blocks_a_deletion_is_named(namespace: Namespace, page: Page) -> None:
-    fault = SINGLE_FAULTS[0]
+    fault = BLOCKED_FAULT
     name = f"lms-deployment-{fault.client.lower()}"
-    deployment, service = environment(Fault(fault.number, "", {"readinessProbe": None}))
+    deployment, service = environment(fault)
     deployment["metadata"]["finalizers"] = ["example.com/verdict"]
     namespace.apply(deployment, service)
     try:
@@ -395,18 +396,36 @@ def test_a_rollout_that_is_stuck_half_way_is_degraded(namespace: Namespace) -> N
 
 @pytest.fixture
 def going(namespace: Namespace) -> Iterator[str]:
-    """Provide a namespace that is being deleted, in which the deployer still has its rights."""
+    """Provide a namespace that is being deleted, with a Deployment still in it, in which the deployer still has its rights."""
     name = "verdict-going"
     held = {"namespace": name, "finalizers": ["example.com/verdict"]}
     role, binding = (one for one in _deployer() if one["kind"] in ("Role", "RoleBinding"))
-    kept = [{**one, "metadata": {**one["metadata"], **held}} for one in (role, binding)]
+    deployment, _service = environment(GOING_FAULT)
+    kept = [{**one, "metadata": {**one["metadata"], **held}} for one in (role, binding, deployment)]
     namespace.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}, *kept)
     namespace.lab.kubectl("delete", "namespace", name, "--wait=false")
+    pods = ["pods", "-n", name, "-l", f"app={GOING_FAULT.client}-lms", "--for=delete", "--timeout=60s"]
     try:
+        namespace.lab.kubectl("wait", *pods)
         yield name
     finally:
         for one in kept:
-            namespace.lab.kubectl("patch", one["kind"], "deployer", "-n", name, "--type=merge", "-p", '{"metadata":{"finalizers":null}}')
+            which = (one["kind"], one["metadata"]["name"], "-n", name)
+            namespace.lab.kubectl("patch", *which, "--type=merge", "-p", '{"metadata":{"finalizers":null}}')
+
+
+def test_a_namespace_that_goes_is_the_cause_that_is_named(namespace: Namespace, going: str, page: Page) -> None:
+    fault, options = GOING_FAULT, {"wait": True, "wait_timeout": WAIT_SECONDS}
+    code, screen, told = namespace.judge("environment_info", namespace=going, clients=[fault.client], **options)
+    assert code == 2
+    environment = told["environments"][0]
+    assert environment["phase"] == fault.phase
+    assert environment["seconds"] < SHORT_WAIT_SECONDS
+    finding = environment["findings"][0]
+    assert (finding["cause"], finding["object"], finding["message"]) == (fault.cause, f"{fault.object} {going}", fault.told)
+    assert "prepare_namespace.yml" in finding["next"]
+    assert fault.told in screen
+    page.hold(fault.cause, screen_of_environment(plain(json.loads(json.dumps(environment).replace(going, NAMESPACE)), fault.client)))
 
 
 def test_a_namespace_that_is_being_deleted_is_named_before_anything_is_touched(namespace: Namespace, going: str) -> None:

@@ -94,6 +94,7 @@ def seen_of_case(case: Case) -> Seen:
         newer_image=case.get("newer_image", ""),
         claims=case.get("claims", []),
         quotas=case.get("quotas", []),
+        leaving=case.get("leaving", ""),
         recorded=case.get("recorded", False),
         began=case.get("began", 0.0),
         watched=case.get("began", 0.0),

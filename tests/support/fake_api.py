@@ -53,7 +53,7 @@ class Request:
 
 @dataclass
 class Rule:
-    """What to answer to the next `times` requests of a method whose path contains a text."""
+    """What to answer to the next `times` requests of a method whose path contains a text; `$` is the end of a path."""
 
     method: str
     path: str
@@ -149,7 +149,7 @@ class FakeApi:
         """Return the first rule for a request, and count it down."""
         query = "&".join(f"{key}={value}" for key, value in request.query.items())
         for rule in self._rules:
-            if rule.times and rule.method == request.method and rule.path in request.path and rule.query in query:
+            if rule.times and rule.method == request.method and rule.path in f"{request.path}$" and rule.query in query:
                 rule.times -= 1
                 return rule
         return None

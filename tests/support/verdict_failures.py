@@ -109,7 +109,7 @@ FAILURES = (
         33,
         "the namespace is being deleted",
         ("namespace_terminating",),
-        "the preflight says so first, on the lab; a verdict's words are recorded: Kubernetes takes the pods' owners away within seconds",
+        "of a Deployment that is kept for a while; the preflight says so before anything is touched",
     ),
     Failure(34, "a node is not ready", ("node_not_ready", "nodes_not_ready"), "by a token that may read nodes"),
     Failure(35, "a finalizer blocks a deletion", ("deletion_blocked",)),

@@ -27,8 +27,10 @@ from .lab import Lab
 from .verdict_faults import NAMESPACE, Fault, Obj
 
 __all__ = [
+    "BLOCKED_FAULT",
     "CLUSTER_FAULTS",
     "CLUSTER_RIGHTS",
+    "GOING_FAULT",
     "NODES",
     "SILENT_FAULT",
     "SILENT_NODE",
@@ -49,8 +51,10 @@ CLUSTER_FAULTS = (
 )
 # The same, where no node is left but one that is not ready.
 SILENT_FAULT = Fault(405, "nodes_not_ready", pod={"nodeSelector": {"verdict": "silent"}}, told="node.kubernetes.io/", early=False)
-# Faults that a test of its own makes: a deletion that a finalizer blocks.
-SINGLE_FAULTS = (Fault(402, "deletion_blocked", told="example.com/verdict", object="Deployment"),)
+# Faults that a test of its own makes: a deletion that a finalizer blocks, and a namespace that is being deleted.
+BLOCKED_FAULT = Fault(402, "deletion_blocked", {"readinessProbe": None}, told="example.com/verdict", object="Deployment")
+GOING_FAULT = Fault(406, "namespace_terminating", told="namespace verdict-going is being deleted", object="Namespace")
+SINGLE_FAULTS = (BLOCKED_FAULT, GOING_FAULT)
 _NAMES = {"name": "verdict-cluster"}
 _RBAC = "rbac.authorization.k8s.io"
 CLUSTER_RIGHTS: tuple[Obj, ...] = (

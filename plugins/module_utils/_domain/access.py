@@ -92,7 +92,7 @@ NAMESPACE_RULES = (
     Rule("", ("events",), READ, "why a pod is not scheduled, mounted or pulled", DIAGNOSIS),
     Rule("", ("resourcequotas",), ("list",), "whether a quota keeps pods from being made", DIAGNOSIS),
     Rule("discovery.k8s.io", ("endpointslices",), ("list",), "whether the Service has ready pods behind it", DIAGNOSIS),
-    Rule("", ("namespaces",), ("get",), "this namespace's own Pod Security level", DIAGNOSIS),
+    Rule("", ("namespaces",), ("get",), "this namespace's own Pod Security level, and whether it is being deleted", DIAGNOSIS),
     LEASES,
 )
 

@@ -218,6 +218,7 @@ class Observer:
         nodes = self._nodes() if together.nodes else None
         claims = self._optional_list("v1", "PersistentVolumeClaim", "") if together.claims else []
         quotas = self._optional_list("v1", "ResourceQuota", "") if together.quotas else []
+        leaving = self._leaving() if together.namespace else ""
         result = {}
         for client, seen in found.items():
             wanted = wants[client]
@@ -229,6 +230,7 @@ class Observer:
                 nodes=nodes if wanted.nodes else seen.nodes,
                 claims=claims if wanted.claims else seen.claims,
                 quotas=quotas if wanted.quotas else seen.quotas,
+                leaving=leaving if wanted.namespace else seen.leaving,
                 neighbours=self._rivals(seen) if wanted.neighbours else seen.neighbours,
                 answer=answers.get(client, seen.answer),
             )
@@ -291,6 +293,11 @@ class Observer:
     def _nodes(self) -> list[Obj] | None:
         found: list[Obj] | None = self._unless_forbidden("Node", lambda: self.api.list("v1", "Node"))
         return found
+
+    def _leaving(self) -> str:
+        """Return since when the namespace is being deleted, empty where it is not, or may not be read."""
+        read = partial(self.api.get, Ref("v1", "Namespace", self.namespace), metadata_only=True)
+        return str(dig(self._unless_forbidden("Namespace", read), "metadata", "deletionTimestamp", default=""))
 
     def _absent(self, references: t.Collection[tuple[str, str]]) -> set[tuple[str, str]]:
         """Return which objects the API has proven not to exist; what was there once is not asked for again. Many of a kind: by one list."""
@@ -411,9 +418,10 @@ def _without_probe_output(event: Obj) -> Obj:
 
 
 def _concerns(kind: str, wanted: Wanted) -> bool:
-    """Return whether what could not be read matters to a client: nodes and references are read for all clients together."""
-    if kind == "Node":
-        return wanted.nodes
+    """Return whether what could not be read matters to a client: nodes, the namespace and references are read for all clients together."""
+    together = {"Node": wanted.nodes, "Namespace": wanted.namespace}
+    if kind in together:
+        return together[kind]
     return bool(wanted) and (kind not in CLUSTER_WIDE or kind in {referred for referred, _name in wanted.references})
 
 

@@ -13,6 +13,16 @@ EXCEEDED_QUOTA = r"exceeded quota: (?P<quota>[^,]+), requested: (?P<requested>.+
 _EVENTS = "kubectl -n {namespace} get events --field-selector reason=FailedCreate"
 _DESCRIBE = "kubectl -n {namespace} describe deployment {deployment}"
 
+NAMESPACE_CAUSES = (
+    Cause(
+        "namespace_terminating",
+        "deletion",
+        "namespace {namespace} is being deleted",
+        "ask the cluster's owners who deletes it; once it is gone, have it made anew (prepare_namespace.yml, run by an administrator)",
+        reasons="NamespaceTerminating",
+    ),
+)
+
 ADMISSION_CAUSES = (
     Cause(
         "quota",
@@ -70,13 +80,6 @@ ADMISSION_CAUSES = (
         "ServiceAccount {namespace}/{account} is missing",
         f"correct the template, or ask the cluster's owners for it (`kubectl -n {{namespace}} create serviceaccount {{account}}`), {AGAIN}",
         r'serviceaccount "(?P<account>[^"]+)" not found',
-    ),
-    Cause(
-        "namespace_terminating",
-        "creation",
-        "namespace {namespace} is being deleted",
-        "ask the cluster's owners who deletes it; once it is gone, have it made anew (prepare_namespace.yml, run by an administrator)",
-        r"is being terminated",
     ),
     Cause(
         "class_missing",
@@ -387,4 +390,4 @@ TAG_CAUSES = (
     ),
 )
 
-ROLLOUT_CAUSES = (*ADMISSION_CAUSES, *DEADLINE_CAUSES, *DELETION_CAUSES, *PATH_CAUSES, *ANSWER_CAUSES, *TAG_CAUSES)
+ROLLOUT_CAUSES = (*NAMESPACE_CAUSES, *ADMISSION_CAUSES, *DEADLINE_CAUSES, *DELETION_CAUSES, *PATH_CAUSES, *ANSWER_CAUSES, *TAG_CAUSES)

@@ -32,7 +32,7 @@ _PULL_STEPS = {"Pulling": "pulling image", "Pulled": "image pulled, creating con
 def judge(seen: Seen) -> Verdict:
     """Return the verdict on what was seen of one environment."""
     if seen.deployment is None:
-        findings = (*job_findings(seen), *recognise(missing_symptoms(seen), seen))
+        findings = (*job_findings(seen), *_without_consequences(recognise([*deletion_symptoms(seen), *missing_symptoms(seen)], seen)))
         failed = any(one.severity is Severity.FATAL for one in findings)
         missing = f"there is no Deployment {deployment_name(seen.client)}"
         return Verdict(Phase.FAILED if failed else Phase.ABSENT, findings, (missing,))
@@ -59,7 +59,7 @@ def wanted(seen: Seen, *, last: bool = False) -> Wanted:
     last: nobody looks again, so the log of a container that runs without becoming ready is wanted too.
     """
     if seen.deployment is None:
-        return wanted_by_jobs(seen)
+        return wanted_by_jobs(seen) | Wanted(namespace=seen.recorded)
     published = bool(seen.routes) and seen.publish in PATH_KINDS
     whole = _rolled_out(seen) and has_ready_endpoint(seen) and _path_accepted(seen)
     needed = Wanted(
@@ -67,6 +67,7 @@ def wanted(seen: Seen, *, last: bool = False) -> Wanted:
         neighbours=published and whole,
         answer=seen.probed and whole,
         quotas=of_quotas(one.message for one in rollout_symptoms(seen)),
+        namespace=bool(deletion_symptoms(seen)),
     )
     for pod in new_pods(seen):
         if is_ready(pod):
@@ -129,7 +130,10 @@ def _symptoms(seen: Seen) -> list[Symptom]:
 
 
 def _without_consequences(findings: list[Finding]) -> list[Finding]:
-    """Return the findings without those that others explain: a missed deadline by anything else, a failing probe by a crash."""
+    """Return the findings without those that others explain.
+
+    A missed deadline is explained by anything else, a failing probe by a crash, an object that goes by a namespace that does.
+    """
     causes = {one.cause for one in findings if one.severity is not Severity.NOTE}
     crashed = {(one.object, name) for one in findings if one.exit_code is not None for name in (one.container, "")}
     return [
@@ -137,6 +141,7 @@ def _without_consequences(findings: list[Finding]) -> list[Finding]:
         for one in findings
         if not (one.cause in ("rollout_deadline", "rollout_stuck") and causes - {"rollout_deadline", "rollout_stuck"})
         and not (one.cause in ("readiness", "startup", "probe") and (one.object, one.container) in crashed)
+        and not (one.cause in ("being_deleted", "deployment_gone") and "namespace_terminating" in causes)
     ]
 
 

@@ -107,6 +107,7 @@ class Seen:
     probed: the public path is to be asked; answer: what it said then.
     newer_image: what the image's tag stands for by now (`registry.example/lms/backend:dev@sha256:...`), where another one runs.
     claims, quotas: the namespace's PersistentVolumeClaims and ResourceQuotas, where one may be the cause.
+    leaving: since when the namespace itself is being deleted, where that may be the cause; empty where it is not.
     recorded: the record says that a Deployment was made.
     began, watched: when the run began, and since when it is waited, seconds since 1970 by the cluster's clock: what is older than both
     proves nothing; 0: everything counts. now: when this was seen, 0 unknown.
@@ -132,6 +133,7 @@ class Seen:
     newer_image: str = ""
     claims: t.Sequence[Obj] = ()
     quotas: t.Sequence[Obj] = ()
+    leaving: str = ""
     recorded: bool = False
     began: float = 0.0
     watched: float = 0.0
@@ -144,8 +146,8 @@ class Seen:
 class Wanted:
     """What a judgement would need to be sharper.
 
-    logs: to read; events: uids whose events to read; references: (kind, name) to prove absent; nodes, neighbours, answer, claims, quotas:
-    whether to read.
+    logs: to read; events: uids whose events to read; references: (kind, name) to prove absent; nodes, neighbours, answer, claims, quotas,
+    namespace: whether to read.
     """
 
     logs: frozenset[LogKey] = frozenset()
@@ -156,6 +158,7 @@ class Wanted:
     answer: bool = False
     claims: bool = False
     quotas: bool = False
+    namespace: bool = False
 
     def __or__(self, other: Wanted) -> Wanted:
         """Return both together."""
@@ -168,6 +171,7 @@ class Wanted:
             self.answer or other.answer,
             self.claims or other.claims,
             self.quotas or other.quotas,
+            self.namespace or other.namespace,
         )
 
     def __sub__(self, other: Wanted) -> Wanted:
@@ -181,6 +185,7 @@ class Wanted:
             self.answer and not other.answer,
             self.claims and not other.claims,
             self.quotas and not other.quotas,
+            self.namespace and not other.namespace,
         )
 
     def __bool__(self) -> bool:

@@ -107,8 +107,10 @@ def _route_symptoms(route: Obj, seen: Seen) -> list[Symptom]:
 
 
 def deletion_symptoms(seen: Seen) -> list[Symptom]:
-    """Return which objects are on their way out, and which finalizer keeps each of them."""
+    """Return which objects are on their way out, the namespace first, and which finalizer keeps each of them."""
     found = []
+    if seen.leaving:
+        found.append(Symptom("deletion", f"Namespace {seen.namespace}", "NamespaceTerminating", since=seen.leaving))
     kinds = [("Deployment", seen.deployment), *((PATH_KINDS.get(seen.publish, ""), route) for route in seen.routes)]
     for kind, obj in kinds:
         since = str(dig(obj, "metadata", "deletionTimestamp", default=""))

@@ -611,6 +611,26 @@ def test_a_deployment_that_is_gone_is_a_failure(api: FakeApi) -> None:
     assert "  next     ansible-playbook provision_client.yml -e client=C42" in shown
 
 
+@pytest.mark.parametrize(
+    ("namespace_goes", "readable", "cause", "not_seen"),
+    [
+        (True, True, "namespace_terminating", []),
+        (False, True, "being_deleted", []),
+        (True, False, "being_deleted", ["Namespace: this token may not read it"]),
+    ],
+)
+def test_why_a_deployment_goes(api: FakeApi, namespace_goes: bool, readable: bool, cause: str, not_seen: list[str]) -> None:
+    goes = {"deletionTimestamp": "2026-11-21T10:05:00Z", "finalizers": ["foregroundDeletion"]}
+    deployment, *others = copy.deepcopy(READY)
+    deployment["metadata"] |= goes
+    namespace = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "lms-dev", **(goes if namespace_goes else {})}}
+    api.add(deployment, *others, namespace)
+    if not readable:
+        api.fail("GET", "/namespaces/lms-dev$", 403, "Forbidden", times=9)
+    (told,) = judge(api)[0]["environments"]
+    assert ([one["cause"] for one in told["findings"]], told["not_seen"]) == ([cause], not_seen)
+
+
 def test_the_next_step_of_a_note_is_shown(api: FakeApi) -> None:
     restarted = {"restartCount": 2, "lastState": {"terminated": {"exitCode": 3, "reason": "Error"}}}
     ready = laid_over(BASE, BASE["ready"])
