@@ -13,6 +13,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from .reading import Reader
 from .tree import ROOT
 
 __all__ = ["LABS", "PLAYBOOKS", "ROOT", "Lab", "Prepared", "start", "stop"]
@@ -76,10 +77,12 @@ class Lab:
         return self.run("kubectl", *words, text=text, check=check).stdout
 
     def get(self, kind: str, name: str = "", namespace: str = "", *, selector: str = "") -> dict[str, Any]:
-        """Return an object, or a list of them, as the administrator sees it."""
-        words = ["get", kind, *([name] if name else []), "--output", "json", "--ignore-not-found"]
-        words += [*(["--namespace", namespace] if namespace else []), *(["--selector", selector] if selector else [])]
-        return dict(json.loads(self.kubectl(*words) or "{}"))
+        """Return an object, or a List of them, as the administrator sees it; empty where there is none."""
+        return self._reader.get(kind, name, namespace, selector=selector)
+
+    @cached_property
+    def _reader(self) -> Reader:
+        return Reader(Path(self.facts["api"]["kubeconfig"]))
 
     def secret(self, path: str) -> str:
         """Return a password that lab.json names a file for."""
