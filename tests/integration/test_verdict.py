@@ -394,7 +394,7 @@ def test_a_rollout_that_is_stuck_half_way_is_degraded(namespace: Namespace) -> N
     assert "requests are still served by the pods of before" in screen
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def going(namespace: Namespace) -> Iterator[str]:
     """Provide a namespace that is being deleted, with a Deployment still in it, in which the deployer still has its rights."""
     name = "verdict-going"
