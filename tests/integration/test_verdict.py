@@ -415,8 +415,8 @@ def going(namespace: Namespace) -> Iterator[str]:
 
 
 def test_a_namespace_that_goes_is_the_cause_that_is_named(namespace: Namespace, going: str, page: Page) -> None:
-    fault, options = GOING_FAULT, {"wait": True, "wait_timeout": WAIT_SECONDS}
-    code, screen, told = namespace.judge("environment_info", namespace=going, clients=[fault.client], **options)
+    fault, clients = GOING_FAULT, [GOING_FAULT.client]
+    code, screen, told = namespace.judge("environment_info", namespace=going, clients=clients, wait=True, wait_timeout=WAIT_SECONDS)
     assert code == 2
     environment = told["environments"][0]
     assert environment["phase"] == fault.phase
