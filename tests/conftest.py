@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
 import signal
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack
+from functools import partial
 
+import locks
 import pytest
 from faults import FaultProxy
 from support.faults import faulty_api
@@ -48,17 +49,10 @@ def lab_name(worker: str) -> str:
     return "-".join(filter(None, [os.environ.get("RARUS_LMS_TEST_LAB") or "test", worker]))
 
 
-@contextmanager
-def alone(name: str) -> Iterator[None]:
+def alone(name: str) -> AbstractContextManager[None]:
     """Let one session at a time use a lab, also where several checkouts are tested on one machine."""
-    LABS.mkdir(parents=True, exist_ok=True)
-    with (LABS / f".{name}.session").open("w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            print(f"\nanother session uses lab {name}; waiting for its end", flush=True)
-            fcntl.flock(lock, fcntl.LOCK_EX)
-        yield
+    waits = partial(print, f"\nanother session uses lab {name}; waiting for its end", flush=True)
+    return locks.held(LABS / f".{name}.session", waits=waits)
 
 
 @pytest.fixture(scope="session")

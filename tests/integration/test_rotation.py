@@ -243,13 +243,15 @@ def pair(prod: Prepared) -> list[str]:
     return clients
 
 
-def test_several_clients_are_rotated_batch_after_batch(pair: list[str], prod: Prepared) -> None:
+def test_several_clients_are_rotated_batch_after_batch(pair: list[str], prod: Prepared, lab: Lab, tmp_path: Path) -> None:
     before = {client: values(prod, client)["rsa_key"] for client in pair}
     shown = prod.playbook("rotate_credentials", "-e", f"clients={','.join(pair)}", "-e", "batch=1", "-e", "credentials=rsa").stdout
     for number, client in enumerate(pair, start=1):
         assert f"batch {number} of 2: {client}" in shown
         assert f"{client}: rotated rsa" in shown
-        assert values(prod, client)["rsa_key"] != before[client]
+        after = values(prod, client)
+        assert opens(lab, after, tmp_path, client, prefix="prod_") == {"postgres": True, "clickhouse": True}
+        assert after["rsa_key"] != before[client]
 
 
 def test_all_clients_are_rotated_together(pair: list[str], prod: Prepared, lab: Lab, tmp_path: Path) -> None:
