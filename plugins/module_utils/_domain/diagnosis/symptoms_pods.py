@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 import typing as t
 
-from .model import LogKey, Obj, Seen, Symptom, condition, dig, is_old, name_of
+from .model import LogKey, Obj, Seen, Symptom, condition, dig, is_old, name_of, seconds_of
 
 __all__ = [
     "IMAGE_REASONS",
@@ -38,6 +38,8 @@ IMAGE_REASONS = frozenset(
 )
 # A container that ended this often by itself is in a crash loop.
 CRASHES_THAT_SETTLE = 2
+# One that runs again has to last this much longer than it did before to be taken as mended: the kubelet tells of an end with a delay.
+SECONDS_THAT_PROVE = 3
 # A probe that failed less often than this says only that the container has just begun.
 PROBE_FAILURES = 3
 NODES_SHOWN = 5
@@ -281,13 +283,15 @@ def _container_symptoms(pod: Obj, status: Obj, pod_facts: Obj, seen: Seen, *, re
 def _crash(pod: Obj, status: Obj, ended: Obj, facts: Obj, seen: Seen, *, retried: bool) -> Symptom:
     """Return the symptom of a container that ended: with its exit code, where its log stands, and what the liveness probe said.
 
-    A container that runs again is settled only where a probe keeps on killing it; one that serves is merely worth a note.
+    A container that runs again is settled only where a probe keeps on killing it, or where it has not lasted longer yet than it did before;
+    one that serves is merely worth a note.
     """
     restarts = int(status.get("restartCount", 0))
     running = dig(status, "state", "running") is not None
     killed = [line for line in _probe_failures(pod, seen) if not line.startswith("Readiness")]
     crashes = restarts if running else restarts + 1
     old = _is_old(pod, str(ended.get("finishedAt") or ""), seen)
+    falls_again = not old and (bool(killed) or _is_between_crashes(status, ended, seen))
     return Symptom(
         "restart" if running and is_ready(pod) else "crash",
         _reference(pod),
@@ -295,11 +299,17 @@ def _crash(pod: Obj, status: Obj, ended: Obj, facts: Obj, seen: Seen, *, retried
         str(ended.get("message") or ""),
         container=facts["container"],
         since=str(ended.get("finishedAt") or ""),
-        settled=not retried or (crashes >= CRASHES_THAT_SETTLE and (not running or (bool(killed) and not old))),
+        settled=not retried or (crashes >= CRASHES_THAT_SETTLE and (not running or falls_again)),
         stale=old and not running,
         log=LogKey(name_of(pod), facts["container"], previous=dig(status, "state", "terminated") is None, ends=crashes),
         facts={**facts, "kill": killed[-1] if killed else "", "unresolved": _unresolved(pod, facts["container"]), "crashes": crashes},
     )
+
+
+def _is_between_crashes(status: Obj, ended: Obj, seen: Seen) -> bool:
+    """Return whether a container that runs again was seen so early that it proves nothing: its last run may have lasted as long."""
+    lasted = seconds_of(ended.get("finishedAt")) - seconds_of(ended.get("startedAt"))
+    return bool(seen.now) and seen.now - seconds_of(dig(status, "state", "running", "startedAt")) <= lasted + SECONDS_THAT_PROVE
 
 
 def _is_old(pod: Obj, time: str, seen: Seen) -> bool:

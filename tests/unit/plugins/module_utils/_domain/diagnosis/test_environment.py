@@ -312,6 +312,34 @@ def test_a_container_that_runs_again_is_left_to_itself() -> None:
     assert (told.phase, told.stuck) == (Phase.PROGRESSING, False)
 
 
+# It ended for the fourth time after eight seconds, and runs for the fifth.
+FIFTH_RUN: dict[str, t.Any] = {
+    "container": {
+        "restartCount": 4,
+        "state": {"running": {"startedAt": "2026-11-21T11:00:00Z"}},
+        "lastState": {
+            "terminated": {
+                "exitCode": 3,
+                "reason": "Error",
+                "startedAt": "2026-11-21T10:58:52Z",
+                "finishedAt": "2026-11-21T10:59:00Z",
+            }
+        },
+    }
+}
+
+
+@pytest.mark.parametrize(("seconds", "phase"), [(0, Phase.FAILED), (11, Phase.FAILED), (12, Phase.PROGRESSING)])
+def test_a_crash_loop_is_one_between_two_crashes_too(seconds: int, phase: Phase) -> None:
+    told = judge(seen_of_case({**FIFTH_RUN, "now": BEGAN + seconds}))
+    assert (told.phase, told.findings[0].cause) == (phase, "crash")
+
+
+def test_the_first_crash_is_no_loop_while_it_runs_again() -> None:
+    second = laid_over(FIFTH_RUN, {"container": {"restartCount": 1}})
+    assert judge(seen_of_case({**second, "now": BEGAN})).phase is Phase.PROGRESSING
+
+
 def test_each_of_two_containers_names_its_own_missing_object() -> None:
     seen = seen_of_case({"absent": [["Secret", "one"], ["ConfigMap", "two"]]})
     words = {"c42": 'secret "one" not found', "sidecar": 'configmap "two" not found'}
