@@ -76,3 +76,7 @@ PLAIN = {
 def test_what_is_a_labs_own_is_not_shown(told: str, shown: str) -> None:
     client = next(found for found in ("C101", "C143", "C201", "C305") if found.lower() in told.lower() or found == "C305")
     assert plain([{"told": told}], client) == [{"told": shown}]
+
+
+def test_a_uid_that_holds_what_looks_like_the_client_is_replaced_whole() -> None:
+    assert plain("/pods/4cda12a1-c150-4370-8c5b-ddf9725fd54c/c150", "C150") == "/pods/8e7c0d52-1f2e-90c4-aabb-ccddeeff0011/c42"
