@@ -38,6 +38,7 @@ from support.verdict_world import (
     NODES,
     SILENT_FAULT,
     SILENT_NODE,
+    UNSEEN_FAULT,
     admission,
     node_status,
     odd_images,
@@ -351,12 +352,13 @@ def with_cluster_rights(namespace: Namespace) -> Iterator[dict[str, Obj]]:
     lab = namespace.lab
     published = [fault for fault in CLUSTER_FAULTS if fault.object == "Ingress"]
     hidden = [fault for fault in CLUSTER_FAULTS if fault not in published]
-    namespace.apply(*CLUSTER_RIGHTS, *NODES, *(obj for fault in published for obj in unreachable(fault)))
+    namespace.apply(*NODES, *environment(UNSEEN_FAULT))
+    told = namespace.wait([UNSEEN_FAULT.client], FEW_SECONDS, publish="none")
+    namespace.apply(*CLUSTER_RIGHTS, *(obj for fault in published for obj in unreachable(fault)))
     for node, ready in (("verdict-tainted", True), ("verdict-away", False)):
         lab.kubectl("patch", "node", node, "--subresource=status", "--type=merge", "-p", node_status(ready=ready))
     lab.kubectl("taint", "node", "verdict-tainted", "node.kubernetes.io/not-ready-", check=False)
     namespace.apply(*(obj for fault in hidden for obj in environment(fault)))
-    told = {}
     try:
         for publish, faults in (("none", hidden), ("ingress", published)):
             told.update(namespace.wait([fault.client for fault in faults], SHORT_WAIT_SECONDS, publish=publish))
@@ -369,13 +371,13 @@ def with_cluster_rights(namespace: Namespace) -> Iterator[dict[str, Obj]]:
         told.update(namespace.wait([SILENT_FAULT.client], FEW_SECONDS, publish="none"))
         yield told
     finally:
-        faults = [*CLUSTER_FAULTS, SILENT_FAULT]
+        faults = [*CLUSTER_FAULTS, SILENT_FAULT, UNSEEN_FAULT]
         namespace.remove(*(obj for fault in faults for obj in environment(fault)), *CLUSTER_RIGHTS, *NODES, SILENT_NODE)
         selector = f"app in ({','.join(f'{fault.client}-lms' for fault in faults)})"
         lab.kubectl("delete", "pods", "-n", NAMESPACE, "-l", selector, "--force", "--grace-period=0", "--ignore-not-found")
 
 
-@pytest.mark.parametrize("fault", [*CLUSTER_FAULTS, SILENT_FAULT], ids=lambda fault: f"{fault.number}-{fault.cause}")
+@pytest.mark.parametrize("fault", [*CLUSTER_FAULTS, SILENT_FAULT, UNSEEN_FAULT], ids=lambda fault: f"{fault.number}-{fault.cause}")
 def test_cause_that_rights_in_the_cluster_show(fault: Fault, with_cluster_rights: dict[str, Obj], page: Page) -> None:
     assert_told(fault, with_cluster_rights[fault.client], page)
 

@@ -58,7 +58,7 @@ FAILURES = (
     Failure(9, "slow start past its deadline", ("startup", "rollout_deadline")),
     Failure(10, "no node with the label", ("no_node_with_label",)),
     Failure(11, "not enough CPU or memory", ("not_enough_room",)),
-    Failure(12, "a taint", ("taint",)),
+    Failure(12, "a taint", ("taint", "no_node_open"), "the second where other nodes lack the label, by a token that may not read nodes"),
     Failure(13, "the quota is used up", ("quota", "quota_wants_resources"), "there is no pod at all"),
     Failure(14, "a LimitRange", ("limit_range",)),
     Failure(15, "Pod Security refuses", ("pod_security",)),

@@ -30,7 +30,7 @@ from .tree import ROOT
 from .verdict_faults import FAULTS, Fault
 from .verdict_jobs import JOB_FAULTS, JobFault
 from .verdict_paths import ANSWER_FAULTS, PATH_FAULTS
-from .verdict_world import CLUSTER_FAULTS, SILENT_FAULT, SINGLE_FAULTS
+from .verdict_world import CLUSTER_FAULTS, SILENT_FAULT, SINGLE_FAULTS, UNSEEN_FAULT
 
 __all__ = [
     "ELSEWHERE",
@@ -59,6 +59,7 @@ _LAB: tuple[Fault | JobFault, ...] = (
     *ANSWER_FAULTS,
     *CLUSTER_FAULTS,
     SILENT_FAULT,
+    UNSEEN_FAULT,
     *SINGLE_FAULTS,
     *JOB_FAULTS,
 )
@@ -77,7 +78,7 @@ PLAIN = (
     (r"\b(lms-deployment-c42)-[a-z0-9]{6,10}-[a-z0-9]{5}(?![a-z0-9])", r"\1-6d9f-x2k1p"),
     (r"\b(lms-deployment-c42)-[a-z0-9]{6,10}(?![a-z0-9])", r"\1-6d9f"),
     (r"\b((postgres|clickhouse)-setup-c42-[0-9a-f]{8})-[a-z0-9]{5}\b", r"\1-x7k2p"),
-    (r"(?<![A-Za-z0-9./-])verdict(?![\w.-])", "lms-dev"),
+    (r"(?<![A-Za-z0-9./-])verdict(?![\w.=-])", "lms-dev"),
     (r"\b10\.213\.\d+\.(\d+)\b", r"10.0.0.\1"),
     (r"\b10\.214\.\d+\.\d+\b", "10.1.0.5"),
     (r"\b\d{4}[-/]\d\d[-/]\d\d[T ]\d\d:\d\d:\d\d(\.\d+)?Z?", "2026-11-21 10:00:04"),

@@ -35,6 +35,7 @@ __all__ = [
     "SILENT_FAULT",
     "SILENT_NODE",
     "SINGLE_FAULTS",
+    "UNSEEN_FAULT",
     "admission",
     "node_status",
     "odd_images",
@@ -51,6 +52,8 @@ CLUSTER_FAULTS = (
 )
 # The same, where no node is left but one that is not ready.
 SILENT_FAULT = Fault(405, "nodes_not_ready", pod={"nodeSelector": {"verdict": "silent"}}, told="node.kubernetes.io/", early=False)
+# Nodes that have the label have a taint, others have neither, and the token may not see which is which.
+UNSEEN_FAULT = Fault(407, "no_node_open", pod={"nodeSelector": {"verdict": "tainted"}}, told="verdict=tainted", early=False)
 # Faults that a test of its own makes: a deletion that a finalizer blocks, and a namespace that is being deleted.
 BLOCKED_FAULT = Fault(402, "deletion_blocked", {"readinessProbe": None}, told="example.com/verdict", object="Deployment")
 GOING_FAULT = Fault(406, "namespace_terminating", told="namespace verdict-going is being deleted", object="Namespace")

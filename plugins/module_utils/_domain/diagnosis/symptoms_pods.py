@@ -9,6 +9,7 @@ import re
 import typing as t
 
 from .model import LogKey, Obj, Seen, Symptom, condition, dig, is_old, name_of, seconds_of
+from .nodes import nodes_told, taint_facts, wanted_labels
 
 __all__ = [
     "IMAGE_REASONS",
@@ -42,7 +43,6 @@ CRASHES_THAT_SETTLE = 2
 SECONDS_THAT_PROVE = 3
 # A probe that failed less often than this says only that the container has just begun.
 PROBE_FAILURES = 3
-NODES_SHOWN = 5
 # What a pod's own conditions and containers do not tell: reasons of events, and the subject that they speak of.
 EVENT_SUBJECTS = {
     "FailedMount": "mount",
@@ -153,7 +153,7 @@ def _pod_facts(pod: Obj, seen: Seen) -> dict[str, t.Any]:
         "pull_secrets": ", ".join(pull),
         "missing_pull_secrets": ", ".join(name for name in pull if ("Secret", name) in seen.absent),
         "no_pull_secret": "" if pull else "yes",
-        "affinity": _affinity(spec),
+        "affinity": wanted_labels(spec),
         "admin_secret": f"Secret {seen.namespace}/{admin}" if admin else "the administrator's Secret",
         "admin_password": f"the key `{key}` of Secret {seen.namespace}/{admin}" if admin else "the administrator's Secret",
         "claim": ", ".join(f"claim {seen.namespace}/{name_of(one)}" for one in unbound) or "a claim of the pod",
@@ -171,18 +171,6 @@ def _administrator(spec: Obj) -> tuple[str, str]:
     return "", "password"
 
 
-def _affinity(spec: Obj) -> str:
-    """Return the node labels that a pod asks for: `rarus in (lms)`."""
-    wanted = [f"{key}={value}" for key, value in (spec.get("nodeSelector") or {}).items()]
-    terms = dig(spec, "affinity", "nodeAffinity", "requiredDuringSchedulingIgnoredDuringExecution", "nodeSelectorTerms", default=[])
-    for term in terms:
-        for one in term.get("matchExpressions") or []:
-            values = ",".join(one.get("values") or [])
-            simple = one.get("operator") == "In" and len(one.get("values") or []) == 1
-            wanted.append(f"{one.get('key')}={values}" if simple else f"{one.get('key')} {one.get('operator')} ({values})")
-    return ", ".join(wanted)
-
-
 def _reference(pod: Obj) -> str:
     return f"Pod {dig(pod, 'metadata', 'namespace', default='')}/{name_of(pod)}"
 
@@ -190,7 +178,6 @@ def _reference(pod: Obj) -> str:
 def _condition_symptoms(pod: Obj, facts: Obj, seen: Seen) -> list[Symptom]:
     """Return what the pod as a whole says: not scheduled, evicted, refused by its node."""
     found = []
-    facts = {**facts, **_taints(seen)}
     scheduled = condition(pod, "PodScheduled")
     if scheduled.get("status") == "False":
         unbound = unbound_claims(pod, seen)
@@ -202,8 +189,8 @@ def _condition_symptoms(pod: Obj, facts: Obj, seen: Seen) -> list[Symptom]:
                 str(scheduled.get("reason", "")),
                 str(scheduled.get("message", "")),
                 since=str(scheduled.get("lastTransitionTime", "")),
-                evidence=(*told, *_nodes(seen)),
-                facts=facts,
+                evidence=(*told, *nodes_told(seen)),
+                facts={**facts, **taint_facts(pod.get("spec") or {}, str(scheduled.get("message", "")), seen)},
             )
         )
     node = next((one for one in seen.nodes or () if name_of(one) == facts["node"]), None)
@@ -222,30 +209,6 @@ def _condition_symptoms(pod: Obj, facts: Obj, seen: Seen) -> list[Symptom]:
     if reason := dig(pod, "status", "reason"):
         found.append(Symptom("pod", _reference(pod), str(reason), str(dig(pod, "status", "message", default="")), facts=facts))
     return found
-
-
-def _taints(seen: Seen) -> dict[str, str]:
-    """Return the taints of the nodes, as far as they are seen: any, and the first that Kubernetes itself has put there."""
-    taints = [
-        f"{one.get('key')}={one.get('value')}" if one.get("value") else str(one.get("key"))
-        for node in seen.nodes or ()
-        for one in dig(node, "spec", "taints", default=[])
-        if one.get("effect") != "PreferNoSchedule"
-    ]
-    own = [taint for taint in taints if taint.startswith("node.kubernetes.io/")]
-    unseen = "which one, this token may not see" if seen.nodes is None else "none is there any more"
-    return {"taint": ", ".join(dict.fromkeys(taints)) or unseen, "node_taint": own[0] if own and len(own) == len(taints) else ""}
-
-
-def _nodes(seen: Seen) -> tuple[str, ...]:
-    """Return a line for each of the first nodes: whether it is ready, and its own labels (not those that Kubernetes gives all)."""
-    lines = []
-    for node in (seen.nodes or ())[:NODES_SHOWN]:
-        own = {key: value for key, value in dig(node, "metadata", "labels", default={}).items() if "kubernetes.io/" not in key}
-        state = "ready" if condition(node, "Ready").get("status") == "True" else "not ready"
-        labels = ", ".join(f"{key}={value}" for key, value in sorted(own.items())) or "no labels of its own"
-        lines.append(f"node {name_of(node)}: {state}, {labels}")
-    return tuple(lines)
 
 
 def _container_symptoms(pod: Obj, status: Obj, pod_facts: Obj, seen: Seen, *, retried: bool) -> list[Symptom]:
