@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 import os
 import signal
-from collections.abc import Iterator
-from contextlib import AbstractContextManager, ExitStack
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, ExitStack, suppress
 from functools import partial
 
 import locks
@@ -36,12 +36,21 @@ def pytest_configure() -> None:
     signal.signal(signal.SIGTERM, interrupted)
 
 
+class AnotherSessionError(Exception):
+    """Another session uses the lab."""
+
+
 def pytest_unconfigure(config: pytest.Config) -> None:
-    """Take away what workers left, who are ended in the middle of a test where the run is told to end."""
+    """Take away what workers left, who are ended in the middle of a test where the run is told to end; not what another session uses."""
+
+    def leave_it() -> None:
+        raise AnotherSessionError
+
     if os.environ.get("RARUS_LMS_KEEP_LAB") != "1":
-        for number in range(config.getoption("numprocesses", None) or 0):
-            if (LABS / lab_name(f"gw{number}")).exists():
-                stop(lab_name(f"gw{number}"))
+        for name in (lab_name(f"gw{number}") for number in range(config.getoption("numprocesses", None) or 0)):
+            if (LABS / name).exists():
+                with suppress(AnotherSessionError), alone(name, waits=leave_it):
+                    stop(name)
 
 
 def lab_name(worker: str) -> str:
@@ -49,10 +58,10 @@ def lab_name(worker: str) -> str:
     return "-".join(filter(None, [os.environ.get("RARUS_LMS_TEST_LAB") or "test", worker]))
 
 
-def alone(name: str) -> AbstractContextManager[None]:
+def alone(name: str, *, waits: Callable[[], None] | None = None) -> AbstractContextManager[None]:
     """Let one session at a time use a lab, also where several checkouts are tested on one machine."""
-    waits = partial(print, f"\nanother session uses lab {name}; waiting for its end", flush=True)
-    return locks.held(LABS / f".{name}.session", waits=waits)
+    tells = partial(print, f"\nanother session uses lab {name}; waiting for its end", flush=True)
+    return locks.held(LABS / f".{name}.session", waits=waits or tells)
 
 
 @pytest.fixture(scope="session")
