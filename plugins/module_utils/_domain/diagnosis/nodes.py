@@ -79,9 +79,7 @@ def _taints_told(message: str, *, labels_matter: bool) -> tuple[list[str], bool]
     if named := _NAMED.findall(message):
         others = [one for one in named if not one.startswith(_CLUSTER_OWN)]
         return others if others or labels_matter else named, False
-    if labels_matter:
-        return [], "untolerated taint" in message
-    return ["which one, this token may not see"], False
+    return ([], True) if labels_matter else (["which one, this token may not see"], False)
 
 
 def _taints_seen(spec: Obj, nodes: t.Sequence[Obj]) -> list[str]:
