@@ -412,20 +412,11 @@ def test_a_rotation_of_passwords_struck_again_and_again(operator: Operator, at_r
     expect_no_leak(operator, *runs)
 
 
-@pytest.fixture
-def passing(operator: Operator) -> Iterator[str]:
-    """Provide a client that leaves nothing afterwards that costs: the node has room for some forty pods."""
-    client = fresh()
-    yield client
-    words = ["-n", operator.prepared.namespace, "-l", f"rarus.lms/client={client}", "--wait=false"]
-    operator.prepared.lab.kubectl("delete", "deployments,jobs,secrets", *words)
-
-
 @pytest.mark.soak
 @pytest.mark.parametrize("where", sorted(set(WHERE) - {"delete"}))  # nothing of a new client is taken away
 @pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.name)
-def test_provision_struck_anywhere(operator: Operator, passing: str, fault: Fault, where: str) -> None:
-    _row, struck = strike(operator, passing, fault, Rule(*WHERE[where], **fault.how), {})
+def test_provision_struck_anywhere(operator: Operator, fault: Fault, where: str) -> None:
+    _row, struck = strike(operator, fresh(), fault, Rule(*WHERE[where], **fault.how), {})
     expect_no_leak(operator, struck)
 
 
