@@ -249,23 +249,22 @@ def test_provision(operator: Operator, ready: str, fault: Fault, tables: dict[st
         row, struck = strike_a_read(operator, ready, fault, PROVISION)
     elif fault.name in OF_A_NEW_CLIENT:
         row, struck = strike(operator, fresh(), fault, Rule("POST", "/secrets$", **fault.how), {})
-    elif fault.where == "delete":
-        expect_published(operator, ready)
-        row, struck = strike(operator, ready, fault, PROVISION.rule(fault), UNPUBLISHED)
     else:
-        if fault.where == "create":
-            operator.forget_lease(ready)
-        row, struck = strike(operator, ready, fault, PROVISION.rule(fault), operator.another_path(ready))
+        row, struck = strike(operator, ready, fault, PROVISION.rule(fault), what_asks(operator, ready, fault.where))
     expect_no_leak(operator, struck)
     tables["provision"].hold(fault, row)
 
 
-def expect_published(operator: Operator, client: str) -> None:
-    """Have a client's public path there, so that it can be taken away."""
-    name = f"client-lms-ingress-{client.lower()}"
-    if not operator.prepared.lab.get("ingress", name, operator.prepared.namespace):
+def what_asks(operator: Operator, client: str, where: str) -> dict[str, object]:
+    """Return settings by which a run for a client that is ready makes a request of that kind."""
+    if where == "create":
+        operator.forget_lease(client)
+    if where != "delete":
+        return operator.another_path(client)
+    if not operator.prepared.lab.get("ingress", f"client-lms-ingress-{client.lower()}", operator.prepared.namespace):
         operator.proxy.rules = []
         assert operator.run("provision_client", client, {}).code == 0
+    return UNPUBLISHED
 
 
 @pytest.mark.parametrize("fault", ROTATED, ids=lambda fault: fault.name)
@@ -413,10 +412,11 @@ def test_a_rotation_of_passwords_struck_again_and_again(operator: Operator, at_r
 
 
 @pytest.mark.soak
-@pytest.mark.parametrize("where", sorted(set(WHERE) - {"delete"}))  # nothing of a new client is taken away
+@pytest.mark.parametrize("where", WHERE)
 @pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.name)
-def test_provision_struck_anywhere(operator: Operator, fault: Fault, where: str) -> None:
-    _row, struck = strike(operator, fresh(), fault, Rule(*WHERE[where], **fault.how), {})
+def test_provision_struck_anywhere(operator: Operator, ready: str, fault: Fault, where: str) -> None:
+    """On a client that is ready: the node has no room for a new one each time, and test_faults.py strikes every request of those."""
+    _row, struck = strike(operator, ready, fault, Rule(*WHERE[where], **fault.how), what_asks(operator, ready, where))
     expect_no_leak(operator, struck)
 
 
@@ -424,12 +424,8 @@ def test_provision_struck_anywhere(operator: Operator, fault: Fault, where: str)
 @pytest.mark.parametrize("way", WAYS, ids=str)
 @pytest.mark.parametrize(("entry", "fault"), [(entry, fault) for entry in ENTRIES for fault in entry.faults], ids=lambda part: part.name)
 def test_nothing_leaks_whatever_strikes(operator: Operator, at_rest: str, entry: Entry, fault: Fault, way: Way) -> None:
-    if fault.where == "delete":
-        expect_published(operator, at_rest)
-    if fault.where == "create":
-        operator.forget_lease(at_rest)
-    variables = UNPUBLISHED if fault.where == "delete" else operator.another_path(at_rest)
     playbook = "provision_client" if entry is PROVISION else "rotate_credentials"
+    variables = what_asks(operator, at_rest, fault.where)
     variables = {ROTATE.name: OF_A_ROTATION, PASSWORDS.name: OF_PASSWORDS}.get(entry.name, variables)
     operator.secrets(at_rest)
     operator.proxy.rules = [entry.rule(fault)]
