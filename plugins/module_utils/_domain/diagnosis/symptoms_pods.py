@@ -180,6 +180,7 @@ def _condition_symptoms(pod: Obj, facts: Obj, seen: Seen) -> list[Symptom]:
     found = []
     scheduled = condition(pod, "PodScheduled")
     if scheduled.get("status") == "False":
+        message = str(scheduled.get("message", ""))
         unbound = unbound_claims(pod, seen)
         told = [f"{name_of(one)}: {_message(event)}" for one in unbound for event in events_of(one, seen)[-1:]]
         found.append(
@@ -187,10 +188,10 @@ def _condition_symptoms(pod: Obj, facts: Obj, seen: Seen) -> list[Symptom]:
                 "scheduling",
                 f"PersistentVolumeClaim {seen.namespace}/{name_of(unbound[0])}" if unbound else _reference(pod),
                 str(scheduled.get("reason", "")),
-                str(scheduled.get("message", "")),
+                message,
                 since=str(scheduled.get("lastTransitionTime", "")),
                 evidence=(*told, *nodes_told(seen)),
-                facts={**facts, **taint_facts(pod.get("spec") or {}, str(scheduled.get("message", "")), seen)},
+                facts={**facts, **taint_facts(pod.get("spec") or {}, message, seen)},
             )
         )
     node = next((one for one in seen.nodes or () if name_of(one) == facts["node"]), None)
