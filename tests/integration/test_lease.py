@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 from faults import FaultProxy, Rule
-from support.faults import faulty_api, root_url, writes
+from support.faults import root_url, writes
 from support.ids import fresh
 from support.lab import Lab, Prepared
 from support.runs import Run, until
@@ -147,13 +147,6 @@ def test_a_run_that_was_overtaken_stops_at_its_next_step_and_says_by_whom(lab: L
     if kind:
         until(lambda: lab.get(kind, "", SPACE, selector=f"rarus.lms/client={client}").get("items"), f"a {kind}")
     overtaken(lab, ready, client, first)
-
-
-@pytest.fixture(scope="module")
-def proxy(lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> Iterator[FaultProxy]:
-    """Provide the proxy before the lab's API."""
-    with faulty_api(lab, tmp_path_factory.mktemp("proxy")) as running:
-        yield running
 
 
 @pytest.mark.parametrize(
