@@ -92,8 +92,9 @@ def main() -> None:
         "VIRTUAL_ENV": str(venv),
         "ANSIBLE_COLLECTIONS_PATH": str(COLLECTIONS),
     }
-    # What tests start thousands of times is compiled once.
-    environment.pop("PYTHONDONTWRITEBYTECODE", None)
+    # What tests start thousands of times is compiled once; and lines that an operator would see late, a test must see late too.
+    for name in ("PYTHONDONTWRITEBYTECODE", "PYTHONUNBUFFERED"):
+        environment.pop(name, None)
     command = sys.argv[1:] or ["python", "--version"]
     try:
         os.execvpe(command[0], command, environment)

@@ -14,6 +14,7 @@ author: The rarus.lms authors (@rarus-lms)
 description:
   - Shows the lines that the collection's entry points report, differences asked for with C(--diff), and one message a failure.
   - With C(-v) and more, everything that P(ansible.builtin.default#callback) shows.
+  - Each line is written at once, into a pipe or a file too.
 extends_documentation_fragment:
   - default_callback
   - result_format_callback
@@ -21,6 +22,8 @@ requirements:
   - set as stdout in configuration
 """
 
+import io
+import sys
 import typing as t
 
 from ansible import constants as C
@@ -59,6 +62,12 @@ class CallbackModule(DefaultCallback):
     CALLBACK_VERSION = 2.0
     CALLBACK_TYPE = "stdout"
     CALLBACK_NAME = "rarus.lms.operator"
+
+    def __init__(self) -> None:
+        """Have lines leave at once: Ansible leaves that to Python, which keeps them back where the output is no terminal."""
+        super().__init__()
+        if isinstance(sys.stdout, io.TextIOWrapper):
+            sys.stdout.reconfigure(line_buffering=True)
 
     def v2_runner_on_ok(self, result: t.Any) -> None:
         """Show what a task says on purpose (ansible.builtin.debug); everything else with -v only."""

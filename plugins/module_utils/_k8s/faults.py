@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import datetime as dt
 import errno
+import http.client
 import re
 import socket
 import ssl
@@ -23,6 +24,8 @@ __all__ = ["Answer", "ApiError", "Target", "fault_of", "network_errors", "refuse
 _SHOWN = 300
 _EXPIRED, _NOT_YET, _NAME, _ADDRESS = 10, 9, 62, 64
 _CUT_SHORT = (ssl.SSLEOFError, ssl.SSLZeroReturnError)
+# What one end of a connection comes as: which of them depends on the Python.
+_ENDED = (ConnectionError, http.client.IncompleteRead, *_CUT_SHORT)
 _NO_WAY = {errno.EHOSTUNREACH, errno.ENETUNREACH}
 
 
@@ -142,7 +145,7 @@ def unreachable(error: BaseException, target: Target, action: str) -> ApiError:
         proxy=target.proxy,
         action=action,
         origin=origin,
-        why=_last_words(error),
+        why="the other side ended it before its answer was whole" if _was_ended(error) else _last_words(error),
     )
     return ApiError(_without(message, [target.token()]), hint=hint)
 
@@ -242,6 +245,11 @@ def _chain(error: BaseException) -> t.Iterator[BaseException]:
         seen.add(id(link))
         yield link
         waiting += [link.__cause__, link.__context__, getattr(link, "reason", None), *link.args]
+
+
+def _was_ended(error: BaseException) -> bool:
+    """Return whether the other side ended the connection."""
+    return any(isinstance(link, _ENDED) for link in _chain(error))
 
 
 def _last_words(error: BaseException) -> str:

@@ -41,23 +41,71 @@ PLAYBOOK = """
 """
 
 
-def screen(tmp_path: Path, *options: str) -> str:
-    """Return the whole output of a playbook under the callback; both streams."""
-    playbook = tmp_path / "playbook.yml"
-    playbook.write_text(PLAYBOOK)
+WAITING = """
+- hosts: localhost
+  connection: local
+  gather_facts: false
+  tasks:
+    - name: Say a line, and go on until it was read
+      waiting:
+        until: "{{ seen }}"
+"""
+# An entry point as the callback sees it: it reports a line, and its task goes on.
+WAITING_ACTION = """
+import time
+from pathlib import Path
+
+from ansible.plugins.action import ActionBase
+from ansible_collections.rarus.lms.plugins.plugin_utils.in_process import show
+
+
+class ActionModule(ActionBase):
+    def run(self, tmp=None, task_vars=None):
+        show("waiting")
+        deadline = time.monotonic() + 10
+        while not Path(self._task.args["until"]).exists():
+            if time.monotonic() > deadline:
+                return {"failed": True, "msg": "nobody has read the line"}
+            time.sleep(0.05)
+        return super().run(tmp, task_vars)
+"""
+
+
+def begun(folder: Path, playbook: str, *options: str) -> subprocess.Popen[str]:
+    """Begin to run a playbook under the callback."""
+    path = folder / "playbook.yml"
+    path.write_text(playbook)
     tree = Path(__file__).parents[4] / "playbooks" / "collections"
     environment = {
-        **os.environ,
+        **{name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"},
         "ANSIBLE_STDOUT_CALLBACK": "rarus.lms.operator",
         "ANSIBLE_COLLECTIONS_PATH": str(tree),
         "ANSIBLE_LOCALHOST_WARNING": "false",
         "ANSIBLE_INVENTORY_UNPARSED_WARNING": "false",
         "ANSIBLE_NOCOLOR": "1",
     }
-    command = [str(Path(sys.executable).parent / "ansible-playbook"), "-i", "localhost,", str(playbook), *options]
-    done = subprocess.run(command, capture_output=True, text=True, env=environment, check=False, timeout=60)
-    assert done.returncode == 2
-    return done.stdout + done.stderr
+    command = [str(Path(sys.executable).parent / "ansible-playbook"), "-i", "localhost,", str(path), *options]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment)
+
+
+def screen(tmp_path: Path, *options: str) -> str:
+    """Return the whole output of a playbook under the callback; both streams."""
+    with begun(tmp_path, PLAYBOOK, *options) as run:
+        output, errors = run.communicate(timeout=60)
+    assert run.returncode == 2
+    return output + errors
+
+
+def test_a_line_is_seen_at_once_through_a_pipe(tmp_path: Path) -> None:
+    seen, actions = tmp_path / "seen", tmp_path / "action_plugins"
+    actions.mkdir()
+    (actions / "waiting.py").write_text(WAITING_ACTION)
+    with begun(tmp_path, WAITING, "-e", f"seen={seen}") as run:
+        assert run.stdout is not None
+        assert run.stdout.readline() == "waiting\n"
+        seen.touch()
+        rest, errors = run.communicate(timeout=60)
+    assert run.returncode == 0, rest + errors
 
 
 def test_one_line_a_failed_item_and_nothing_else(tmp_path: Path) -> None:

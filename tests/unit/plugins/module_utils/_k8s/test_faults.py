@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import http.client
 import ipaddress
 import socket
 import ssl
@@ -139,7 +140,23 @@ def test_silence_is_told(fake_api: FakeApi) -> None:
 def test_a_connection_that_breaks_is_told(fake_api: FakeApi) -> None:
     fake_api.answer("GET", "/version", lose="request", times=100)
     message = told(connect(fake_api.params))
-    assert message.startswith(f"The connection to {fake_api.root} broke (asking for the version): ")
+    assert message.startswith(f"The connection to {fake_api.root} broke (asking for the version): the other side ended it before its")
+
+
+@pytest.mark.parametrize(
+    "end",
+    [
+        ConnectionResetError(104, "Connection reset by peer"),
+        BrokenPipeError(32, "Broken pipe"),
+        http.client.RemoteDisconnected("Remote end closed connection without response"),
+        http.client.IncompleteRead(b"{", 300),
+        ssl.SSLEOFError(8, "EOF occurred in violation of protocol"),
+    ],
+    ids=lambda end: type(end).__name__,
+)
+def test_every_python_tells_the_end_of_a_connection_alike(end: Exception) -> None:
+    message = unreachable(urllib3.exceptions.ProtocolError("Connection aborted.", end), TARGET, "x").message
+    assert message.endswith(" broke (x): the other side ended it before its answer was whole.")
 
 
 def test_a_connect_that_times_out_names_the_address_it_came_from(monkeypatch: pytest.MonkeyPatch) -> None:
