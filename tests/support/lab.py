@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import hashlib
 import json
 import os
 import subprocess
@@ -112,6 +113,11 @@ class Lab:
         """Return the folder of a namespace's static files; it goes with the lab."""
         return str(self.state / "static" / namespace)
 
+    @property
+    def sms_token(self) -> str:
+        """A token good for nothing, no other lab's: what is searched on the whole machine must not be found for a test of another lab."""
+        return hashlib.sha256(self.secret(self.facts["registry"]["password_file"]).encode()).hexdigest()
+
     def secrets_of_the_administrator(self, postgres: str = "15", admin: str = "superuser") -> dict[str, str]:
         """The environment that prepare_namespace.yml takes the values of Secrets from; admin is superuser or createrole."""
         facts = self.facts
@@ -125,7 +131,7 @@ class Lab:
             "LMS_POSTGRES_ADMIN_PASSWORD": self.secret(login["password_file"]),
             "LMS_CLICKHOUSE_ADMIN_USER": facts["clickhouse"]["admin"]["user"],
             "LMS_CLICKHOUSE_ADMIN_PASSWORD": self.secret(facts["clickhouse"]["admin"]["password_file"]),
-            "LMS_SMS4B_TOKEN": "a token of the lab's, good for nothing",
+            "LMS_SMS4B_TOKEN": self.sms_token,
         }
 
     def prepare(
