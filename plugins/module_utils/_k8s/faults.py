@@ -24,8 +24,8 @@ __all__ = ["Answer", "ApiError", "Target", "fault_of", "network_errors", "refuse
 _SHOWN = 300
 _EXPIRED, _NOT_YET, _NAME, _ADDRESS = 10, 9, 62, 64
 _CUT_SHORT = (ssl.SSLEOFError, ssl.SSLZeroReturnError)
-# What one end of a connection comes as: which of them depends on the Python.
-_ENDED = (ConnectionError, http.client.IncompleteRead, *_CUT_SHORT)
+# What one and the same end of a connection comes as: which of them depends on the Python.
+_ENDED = (ConnectionResetError, ConnectionAbortedError, BrokenPipeError, http.client.IncompleteRead, *_CUT_SHORT)
 _NO_WAY = {errno.EHOSTUNREACH, errno.ENETUNREACH}
 
 
@@ -145,7 +145,7 @@ def unreachable(error: BaseException, target: Target, action: str) -> ApiError:
         proxy=target.proxy,
         action=action,
         origin=origin,
-        why="the other side ended it before its answer was whole" if _was_ended(error) else _last_words(error),
+        why=_last_words(error),
     )
     return ApiError(_without(message, [target.token()]), hint=hint)
 
@@ -247,14 +247,12 @@ def _chain(error: BaseException) -> t.Iterator[BaseException]:
         waiting += [link.__cause__, link.__context__, getattr(link, "reason", None), *link.args]
 
 
-def _was_ended(error: BaseException) -> bool:
-    """Return whether the other side ended the connection."""
-    return any(isinstance(link, _ENDED) for link in _chain(error))
-
-
 def _last_words(error: BaseException) -> str:
     """Return the innermost reason of an exception, without the objects that libraries print into it."""
-    innermost = list(_chain(error))[-1]
+    chain = list(_chain(error))
+    if any(isinstance(link, _ENDED) for link in chain):
+        return "the other side ended it before its answer was whole"
+    innermost = chain[-1]
     text = innermost.strerror if isinstance(innermost, OSError) and innermost.strerror else str(innermost)
     return re.sub(r"<[^>]*>:?\s*", "", str(text)).strip()[:_SHOWN].rstrip(".") or type(innermost).__name__
 

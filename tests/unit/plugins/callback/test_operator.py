@@ -52,22 +52,19 @@ WAITING = """
 """
 # An entry point as the callback sees it: it reports a line, and its task goes on.
 WAITING_ACTION = """
-import time
 from pathlib import Path
 
 from ansible.plugins.action import ActionBase
+from ansible_collections.rarus.lms.plugins.module_utils._k8s.waiting import looks
 from ansible_collections.rarus.lms.plugins.plugin_utils.in_process import show
 
 
 class ActionModule(ActionBase):
     def run(self, tmp=None, task_vars=None):
         show("waiting")
-        deadline = time.monotonic() + 10
-        while not Path(self._task.args["until"]).exists():
-            if time.monotonic() > deadline:
-                return {"failed": True, "msg": "nobody has read the line"}
-            time.sleep(0.05)
-        return super().run(tmp, task_vars)
+        if any(Path(self._task.args["until"]).exists() for _look in looks(10)):
+            return super().run(tmp, task_vars)
+        return {"failed": True, "msg": "nobody has read the line"}
 """
 
 

@@ -159,6 +159,11 @@ def test_every_python_tells_the_end_of_a_connection_alike(end: Exception) -> Non
     assert message.endswith(" broke (x): the other side ended it before its answer was whole.")
 
 
+def test_a_proxy_s_refusal_is_no_end_of_a_connection() -> None:
+    refusal = urllib3.exceptions.ProxyError("Unable to connect to proxy", ConnectionRefusedError(111, "Connection refused"))
+    assert "did not connect to rancher.example:443 (Connection refused)." in unreachable(refusal, TARGET, "x").message
+
+
 def test_a_connect_that_times_out_names_the_address_it_came_from(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(faults, "_origin", lambda target: "192.0.2.7 (this machine's address; NAT may show another one)")
     error = urllib3.exceptions.ConnectTimeoutError(None, "timed out")
